@@ -72,7 +72,7 @@ def Ssm_LayerOp : Ssm_Op<"layer", [HasParent<"ModelOp">, NoTerminator,
     DefaultValuedAttr<F64Attr, "1.0">:$multiplier);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    `norm` `(` qualified($norm) `,` $norm_prefix `)`
+    `norm` `(` $norm `,` $norm_prefix `)`
     (`multiplier` `(` $multiplier^ `)`)? attr-dict-with-keyword $body
   }];
   let hasRegionVerifier = 1;
@@ -105,7 +105,7 @@ def Ssm_HeadOp : Ssm_Op<"head", [HasParent<"ModelOp">]> {
   let arguments = (ins StrAttr:$prefix, Ssm_NormAttr:$norm, StrAttr:$norm_prefix,
     DefaultValuedAttr<F64Attr, "1.0">:$multiplier);
   let assemblyFormat = [{
-    $prefix `norm` `(` qualified($norm) `,` $norm_prefix `)`
+    $prefix `norm` `(` $norm `,` $norm_prefix `)`
     (`multiplier` `(` $multiplier^ `)`)? attr-dict
   }];
 }

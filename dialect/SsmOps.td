@@ -222,8 +222,8 @@ def Ssm_CausalConv1dOp : Ssm_PureOp<"causal_conv1d", [
     OptionalAttr<Ssm_ActivationAttr>:$function);
   let results = (outs Ssm_Rows:$result, Ssm_State3:$new_state);
   let assemblyFormat = [{
-    ($function^)? $input `,` $seqs `state` $state `weight` $weight
-    (`bias` $bias^ `:` type($bias))? attr-dict
+    $input `,` $seqs `state` $state `weight` $weight
+    (`bias` $bias^ `:` type($bias))? (`activation` `(` $function^ `)`)? attr-dict
     `:` type($input) `,` type($state) `,` type($weight)
   }];
   let hasVerifier = 1;

@@ -21,6 +21,6 @@ ssm.model @hybrid hidden(128) vocab(512) weights(bf16) end_tokens([1]) {
     ssm.block "backbone.layers.3.mixer" #ssm.experts<count = 8, used = 2,
         inner = 64, activation = silu, score = "sigmoid">
   }
-  // CHECK: ssm.head "lm_head" norm(#ssm.norm<rms, eps = 1.000000e-05>, "backbone.norm_f")
+  // CHECK: ssm.head "lm_head" norm(<rms, eps = 1.000000e-05>, "backbone.norm_f")
   ssm.head "lm_head" norm(<rms, eps = 1.0e-5>, "backbone.norm_f")
 }
