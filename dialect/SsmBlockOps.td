@@ -43,7 +43,7 @@ def Ssm_ModelOp : Ssm_Op<"model", [Symbol, NoTerminator, NoRegionArguments,
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name `hidden` `(` $hidden `)` `vocab` `(` $vocab `)`
-    `weights` `(` $weights `)`
+    `weights` `(` `` $weights `)`
     (`end_tokens` `(` $end_tokens^ `)`)? attr-dict-with-keyword $body
   }];
   let hasRegionVerifier = 1;

@@ -223,7 +223,7 @@ def Ssm_CausalConv1dOp : Ssm_PureOp<"causal_conv1d", [
   let results = (outs Ssm_Rows:$result, Ssm_State3:$new_state);
   let assemblyFormat = [{
     $input `,` $seqs `state` $state `weight` $weight
-    (`bias` $bias^ `:` type($bias))? (`activation` `(` $function^ `)`)? attr-dict
+    (`bias` $bias^ `:` type($bias))? (`activation` `(` `` $function^ `)`)? attr-dict
     `:` type($input) `,` type($state) `,` type($weight)
   }];
   let hasVerifier = 1;
