@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# From a fresh clone to a right answer: installs what is missing, builds,
+# compiles the shipped phone-book hybrid to one artifact and asks it a number.
+source "$(dirname "$0")/scripts/common.sh"
+
+install_packages
+mkdir -p "$root/build"
+configure "$root/build"
+build "$root/build" ssmc ssmc-run
+
+model=$root/test/models/hybrid
+artifact=$root/build/phone-book.ssmx
+prompt=$'Phone book:\nKurt: 362-6813\nZara: 539-3573\nKara: 316-8910\nViktor: 720-5410\nExamples:\nKara: 316-8910\nZara: 539-3573\nQuestion:\nKurt:'
+
+say "ssmc compile test/models/hybrid -o build/phone-book.ssmx"
+"$root/build/bin/ssmc" compile "$model" -o "$artifact"
+say "ssmc-run build/phone-book.ssmx --weights test/models/hybrid --prompt ..."
+printf '%s' "$prompt"
+"$root/build/bin/ssmc-run" "$artifact" --weights "$model" --prompt "$prompt" --timings
+answer=$("$root/build/bin/ssmc-run" "$artifact" --weights "$model" --prompt "$prompt" 2>/dev/null)
+[[ $answer == *362-6813* ]] || fail "expected Kurt's number 362-6813, got '$answer'"
+say "Kurt's number is right"
