@@ -1,0 +1,23 @@
+//===- Emit.cpp - Finds the emitter of a kern operation ===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/Emitters.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace ssm;
+
+FailureOr<SmallVector<KernelInfo>> ssm::emitKernel(Operation *kernOp,
+                                                   StringRef name,
+                                                   const Target &target,
+                                                   ModuleOp module) {
+  return llvm::TypeSwitch<Operation *, KernelInfos>(kernOp).Default(
+      [&](Operation *op) -> KernelInfos {
+        return op->emitError("no CPU kernel for '") << op->getName() << "'";
+      });
+}

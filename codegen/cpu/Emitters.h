@@ -1,0 +1,17 @@
+//===- Emitters.h - One emitter per kern operation -*- C++ -*-===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#pragma once
+
+#include "codegen/cpu/Cpu.h"
+#include "dialect/Kern.h"
+
+namespace ssm {
+
+using KernelInfos = mlir::FailureOr<mlir::SmallVector<KernelInfo>>;
+
+} // namespace ssm
