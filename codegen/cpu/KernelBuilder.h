@@ -1,0 +1,311 @@
+//===- KernelBuilder.h - Builds the code of CPU kernels ----------*- C++ -*-===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Kernels are written as explicit loops (scf.for on i64) over one-dimensional
+// vectors of the target's width and raw pointers. KernelBuilder has the short
+// forms that every emitter uses; KernelArgs reads the slots of the kernel ABI.
+//
+//===----------------------------------------------------------------------===//
+
+#pragma once
+
+#include "codegen/cpu/Target.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace ssm {
+
+/// A kernel under construction: its function and the values of its signature
+/// `(ptr args, i64 begin, i64 end, ptr scratch)`.
+struct Kernel {
+  mlir::func::FuncOp function;
+  mlir::Value args, begin, end, scratch;
+};
+
+/// An OpBuilder with short forms for what kernels consist of. Arithmetic works
+/// on scalars and vectors alike and picks the float or integer operation by type;
+/// an operand that is a scalar beside a vector is broadcast.
+class KernelBuilder : public mlir::ImplicitLocOpBuilder {
+public:
+  KernelBuilder(mlir::Location loc, const Target &target);
+
+  const Target &target;
+
+  /// Appends the function of a kernel to `module` and moves into its body. The
+  /// emitter ends it with `finishKernel`.
+  Kernel startKernel(mlir::ModuleOp module, llvm::StringRef name);
+  void finishKernel();
+
+  //===--------------------------------------------------------------------===//
+  // Types and constants
+  //===--------------------------------------------------------------------===//
+
+  /// f32 lanes of a vector register.
+  int64_t lanes() const { return target.lanes; }
+  mlir::Type pointerType();
+  /// `count` elements; a scalar when `count` is 0.
+  mlir::Type vectorOf(mlir::Type element, int64_t count);
+  /// A register of f32.
+  mlir::Type vectorF32() { return vectorOf(getF32Type(), lanes()); }
+
+  mlir::Value i64(int64_t value);
+  mlir::Value i32(int64_t value);
+  mlir::Value f32(double value);
+  /// A register of f32 with `value` in every lane.
+  mlir::Value splat(double value) { return constant(vectorF32(), value); }
+  /// Constant of a float or integer type, splat for a vector.
+  mlir::Value constant(mlir::Type type, double value);
+  mlir::Value constant(mlir::Type type, int64_t value);
+  mlir::Value constant(mlir::Type type, int value) {
+    return constant(type, static_cast<int64_t>(value));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Arithmetic
+  //===--------------------------------------------------------------------===//
+
+  mlir::Value add(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value sub(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value mul(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value add(mlir::Value lhs, int64_t rhs) { return add(lhs, i64(rhs)); }
+  mlir::Value sub(mlir::Value lhs, int64_t rhs) { return sub(lhs, i64(rhs)); }
+  mlir::Value mul(mlir::Value lhs, int64_t rhs) { return mul(lhs, i64(rhs)); }
+  /// Float quotient.
+  mlir::Value div(mlir::Value lhs, mlir::Value rhs);
+  /// Quotient and remainder of integers that are not negative; shifts and masks
+  /// for powers of two.
+  mlir::Value div(mlir::Value lhs, int64_t rhs);
+  mlir::Value rem(mlir::Value lhs, int64_t rhs);
+  /// lhs * rhs + addend in one rounding.
+  mlir::Value fma(mlir::Value lhs, mlir::Value rhs, mlir::Value addend);
+  mlir::Value neg(mlir::Value value);
+  mlir::Value abs(mlir::Value value);
+  mlir::Value sqrt(mlir::Value value);
+  /// One instruction each; for floats what a NaN gives is not defined.
+  mlir::Value min(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value max(mlir::Value lhs, mlir::Value rhs);
+  /// max and min of a value and a bound, where a NaN in `value` stays one.
+  mlir::Value atLeast(mlir::Value value, mlir::Value bound);
+  mlir::Value atMost(mlir::Value value, mlir::Value bound);
+  mlir::Value cmp(mlir::arith::CmpIPredicate predicate, mlir::Value lhs,
+                  mlir::Value rhs);
+  mlir::Value cmp(mlir::arith::CmpFPredicate predicate, mlir::Value lhs,
+                  mlir::Value rhs);
+  mlir::Value select(mlir::Value condition, mlir::Value ifTrue,
+                     mlir::Value ifFalse);
+  mlir::Value bitAnd(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value bitOr(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value shiftLeft(mlir::Value value, int64_t bits);
+  mlir::Value shiftRight(mlir::Value value, int64_t bits); // logical
+  /// Same bits, as `element` (scalar type) in each lane.
+  mlir::Value bitcast(mlir::Value value, mlir::Type element);
+  /// Sign extension (or truncation) of an integer to i64.
+  mlir::Value toI64(mlir::Value value);
+
+  mlir::Value broadcast(mlir::Value scalar);
+  mlir::Value broadcast(mlir::Value scalar, int64_t count);
+  /// Lane `index` of a vector.
+  mlir::Value lane(mlir::Value vector, int64_t index);
+  mlir::Value shuffle(mlir::Value first, mlir::Value second,
+                      llvm::ArrayRef<int64_t> mask);
+  /// Sum or maximum of all lanes: halves are combined lane by lane until one is
+  /// left, so the order is fixed.
+  mlir::Value reduceAdd(mlir::Value vector);
+  mlir::Value reduceMax(mlir::Value vector);
+  /// Vector i32 <0, 1, ...>.
+  mlir::Value laneNumbers(int64_t count);
+  /// Mask vector i1: lane number < `count` (i64).
+  mlir::Value laneMask(mlir::Value count, int64_t lanes);
+
+  //===--------------------------------------------------------------------===//
+  // Memory
+  //===--------------------------------------------------------------------===//
+
+  /// Address of element `index` behind `pointer`.
+  mlir::Value at(mlir::Value pointer, mlir::Value index, mlir::Type element);
+  mlir::Value at(mlir::Value pointer, int64_t index, mlir::Type element);
+  mlir::Value at(mlir::Value pointer, mlir::Value index) {
+    return at(pointer, index, getF32Type());
+  }
+  mlir::Value at(mlir::Value pointer, int64_t index) {
+    return at(pointer, index, getF32Type());
+  }
+  mlir::Value atByte(mlir::Value pointer, mlir::Value bytes) {
+    return at(pointer, bytes, getI8Type());
+  }
+  mlir::Value atByte(mlir::Value pointer, int64_t bytes) {
+    return at(pointer, bytes, getI8Type());
+  }
+  /// Plain load and store; without `alignment` that of an element.
+  mlir::Value load(mlir::Value pointer, mlir::Type type, int64_t alignment = 0);
+  void store(mlir::Value value, mlir::Value pointer, int64_t alignment = 0);
+  /// One f32, or one i64 of an i32 or i64 in memory.
+  mlir::Value loadScalar(mlir::Value pointer) {
+    return load(pointer, getF32Type());
+  }
+  mlir::Value loadInteger(mlir::Value pointer, mlir::Type element) {
+    return toI64(load(pointer, element));
+  }
+
+  /// Loads `width` elements (0: a scalar) of f32, bf16 or f16, as f32. With
+  /// `count` (i64, 0..width) only so many exist in memory; the others are zero.
+  mlir::Value loadFloats(mlir::Value pointer, mlir::Type element, int64_t width,
+                         mlir::Value count = {});
+  /// A register of floats.
+  mlir::Value loadFloats(mlir::Value pointer, mlir::Type element,
+                         mlir::Value count = {}) {
+    return loadFloats(pointer, element, lanes(), count);
+  }
+  mlir::Value loadFloats(mlir::Value pointer, mlir::Value count = {}) {
+    return loadFloats(pointer, getF32Type(), lanes(), count);
+  }
+  /// Stores f32 as `element`, rounded to nearest even; with `count` only the
+  /// first so many lanes.
+  void storeFloats(mlir::Value value, mlir::Value pointer, mlir::Type element,
+                   mlir::Value count = {});
+  void storeFloats(mlir::Value value, mlir::Value pointer,
+                   mlir::Value count = {}) {
+    storeFloats(value, pointer, getF32Type(), count);
+  }
+  /// f32 from the bits of bf16 or f16 (i16 or the float type), and back.
+  mlir::Value widen(mlir::Value value, mlir::Type element);
+  mlir::Value narrow(mlir::Value value, mlir::Type element);
+
+  /// Stack memory of the kernel, aligned to a cache line.
+  mlir::Value stackTile(int64_t bytes);
+  /// Hint to load the cache line of `pointer` into all levels.
+  void prefetch(mlir::Value pointer);
+
+  //===--------------------------------------------------------------------===//
+  // Control flow
+  //===--------------------------------------------------------------------===//
+
+  using Values = llvm::SmallVector<mlir::Value>;
+  /// for (i = lower; i < upper; i += step) with loop-carried values.
+  Values
+  forLoop(mlir::Value lower, mlir::Value upper, mlir::Value step,
+          mlir::ValueRange inits,
+          llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> body);
+  void forLoop(mlir::Value lower, mlir::Value upper, mlir::Value step,
+               llvm::function_ref<void(mlir::Value)> body);
+  void forLoop(mlir::Value lower, mlir::Value upper, int64_t step,
+               llvm::function_ref<void(mlir::Value)> body) {
+    forLoop(lower, upper, i64(step), body);
+  }
+  /// A loop over 0..count of known length; one pass needs no loop.
+  void forLoop(int64_t count, int64_t step,
+               llvm::function_ref<void(mlir::Value)> body);
+  void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
+  void ifElse(mlir::Value condition, llvm::function_ref<void()> ifTrue,
+              llvm::function_ref<void()> ifFalse);
+  Values ifElse(mlir::Value condition, mlir::TypeRange types,
+                llvm::function_ref<Values()> ifTrue,
+                llvm::function_ref<Values()> ifFalse);
+
+  //===--------------------------------------------------------------------===//
+  // Regions
+  //===--------------------------------------------------------------------===//
+
+  /// Clones a scalar region of a kern operation onto `arguments` (all scalars or
+  /// all vectors of one length) and returns what it yields. Operations of `math`
+  /// become the expansions of VectorMath.h.
+  mlir::Value cloneRegion(mlir::Region &region,
+                          llvm::ArrayRef<mlir::Value> arguments);
+
+private:
+  mlir::Value extremum(mlir::Value lhs, mlir::Value rhs, bool wantMax);
+  mlir::Value reduce(mlir::Value vector,
+                     llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)>);
+  void unify(mlir::Value &lhs, mlir::Value &rhs);
+  mlir::Value loadPart(mlir::Value pointer, mlir::Type element, int64_t width,
+                       mlir::Value count);
+  void storePart(mlir::Value value, mlir::Value pointer, mlir::Value count);
+  mlir::Value cloneOperation(mlir::Operation &op,
+                             llvm::ArrayRef<mlir::Value> operands,
+                             int64_t width);
+};
+
+//===----------------------------------------------------------------------===//
+// Slots of the kernel ABI
+//===----------------------------------------------------------------------===//
+
+/// Activation rows: `stride` elements from one row to the next.
+struct Rows {
+  mlir::Value pointer, stride;
+  mlir::Type element;
+  int64_t columns;
+
+  /// Address of column `column` of row `row`.
+  mlir::Value row(KernelBuilder &builder, mlir::Value row) const;
+};
+
+/// A pool of states or cache pages; `stride` bytes from one slot to the next.
+struct Pool {
+  mlir::Value pointer, stride;
+
+  mlir::Value slot(KernelBuilder &builder, mlir::Value index) const;
+};
+
+/// Fields of the SeqTable of a call; all values are i64.
+class Sequences {
+public:
+  Sequences(KernelBuilder &builder, mlir::Value table)
+      : builder(builder), table(table) {}
+
+  mlir::Value rows() { return integer(0); }
+  mlir::Value sequences() { return integer(8); }
+  mlir::Value tiles() { return integer(16); }
+  mlir::Value outputs() { return integer(24); }
+  /// First row of sequence `sequence`; its end is that of the next one.
+  mlir::Value firstRow(mlir::Value sequence) { return entry32(32, sequence); }
+  mlir::Value slot(mlir::Value sequence) { return entry32(40, sequence); }
+  mlir::Value position(mlir::Value sequence) { return entry64(48, sequence); }
+  mlir::Value rowSequence(mlir::Value row) { return entry32(56, row); }
+  mlir::Value rowPosition(mlir::Value row) { return entry64(64, row); }
+  mlir::Value tileSequence(mlir::Value tile) { return entry32(72, tile); }
+  mlir::Value tileFirst(mlir::Value tile) { return entry32(80, tile); }
+  /// Number of page `index` of sequence `sequence`.
+  mlir::Value page(mlir::Value sequence, mlir::Value index);
+  mlir::Value outputRow(mlir::Value output) { return entry32(104, output); }
+
+private:
+  mlir::Value integer(int64_t offset);
+  mlir::Value entry32(int64_t offset, mlir::Value index);
+  mlir::Value entry64(int64_t offset, mlir::Value index);
+
+  KernelBuilder &builder;
+  mlir::Value table;
+};
+
+/// A cursor over the slots of a kernel, read in the order of the operation's
+/// operands, then its row results, then the number of rows.
+class KernelArgs {
+public:
+  KernelArgs(KernelBuilder &builder, mlir::Value args)
+      : builder(builder), args(args) {}
+
+  /// Rows that tensor value `rows` (operand or result) stands for.
+  Rows rows(mlir::Value rows);
+  /// A weight, a vector or the tokens.
+  mlir::Value pointer();
+  /// A state or a cache.
+  Pool pool();
+  Sequences sequences() { return Sequences(builder, pointer()); }
+  mlir::Value integer();
+
+private:
+  mlir::Value next(mlir::Type type);
+
+  KernelBuilder &builder;
+  mlir::Value args;
+  int64_t slot = 0;
+};
+
+} // namespace ssm
