@@ -1,0 +1,136 @@
+//===- Limits.cpp - What this machine can do at most ----------------------===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/bench/Limits.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <immintrin.h>
+#include <sys/mman.h>
+#include <thread>
+
+using namespace ssmbench;
+
+double ssmbench::now() {
+  return std::chrono::duration<double>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+/// Runs `work(thread)` on all threads; the time of the slowest in seconds.
+static double onAll(int threads, const std::function<void(int)> &work) {
+  double start = now();
+  std::vector<std::thread> others;
+  for (int t = 1; t < threads; ++t)
+    others.emplace_back(work, t);
+  work(0);
+  for (std::thread &other : others)
+    other.join();
+  return now() - start;
+}
+
+/// Keeps the compiler from dropping a computation.
+static void keep(const void *value) { asm volatile("" : : "r"(value) : "memory"); }
+
+__attribute__((target("avx2"))) static void readAvx2(const char *from,
+                                                     size_t bytes) {
+  __m256i sums[8] = {};
+  for (size_t i = 0; i + 256 <= bytes; i += 256)
+    for (int k = 0; k < 8; ++k)
+      sums[k] = _mm256_xor_si256(
+          sums[k], _mm256_loadu_si256((const __m256i *)(from + i + 32 * k)));
+  keep(sums);
+}
+
+constexpr int kChains = 12;
+constexpr int64_t kRounds = 4000000;
+
+__attribute__((target("avx2,fma"))) static int64_t fmaAvx2() {
+  __m256 sums[kChains];
+  for (int k = 0; k < kChains; ++k)
+    sums[k] = _mm256_set1_ps(float(k));
+  __m256 x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(1e-3f);
+  for (int64_t i = 0; i < kRounds; ++i)
+    for (int k = 0; k < kChains; ++k)
+      sums[k] = _mm256_fmadd_ps(sums[k], x, y);
+  keep(sums);
+  return kRounds * kChains * 16;
+}
+
+__attribute__((target("avx512f"))) static int64_t fmaAvx512() {
+  __m512 sums[2 * kChains];
+  for (int k = 0; k < 2 * kChains; ++k)
+    sums[k] = _mm512_set1_ps(float(k));
+  __m512 x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(1e-3f);
+  for (int64_t i = 0; i < kRounds; ++i)
+    for (int k = 0; k < 2 * kChains; ++k)
+      sums[k] = _mm512_fmadd_ps(sums[k], x, y);
+  keep(sums);
+  return kRounds * 2 * kChains * 32;
+}
+
+__attribute__((target("avx512f,avx512bf16"))) static int64_t dotAvx512() {
+  __m512 sums[2 * kChains];
+  for (int k = 0; k < 2 * kChains; ++k)
+    sums[k] = _mm512_set1_ps(float(k));
+  __m512bh x = (__m512bh)_mm512_set1_epi32(0x3f803f80);
+  for (int64_t i = 0; i < kRounds; ++i)
+    for (int k = 0; k < 2 * kChains; ++k)
+      sums[k] = _mm512_dpbf16_ps(sums[k], x, x);
+  keep(sums);
+  return kRounds * 2 * kChains * 64;
+}
+
+Limits::Limits(int threads, size_t bytes) : threads(threads), bytes(bytes) {
+  void *map = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (map == MAP_FAILED)
+    std::abort();
+  madvise(map, bytes, MADV_HUGEPAGE);
+  memory = static_cast<char *>(map);
+  // Untouched pages are one shared page of zeros and read too fast.
+  std::memset(memory, 1, bytes);
+}
+
+Limits::~Limits() { munmap(memory, bytes); }
+
+double Limits::readRound() {
+  size_t part = bytes / 4 / threads / 4096 * 4096;
+  const char *from = memory + next * (bytes / 4);
+  next = (next + 1) % 4;
+  double seconds = onAll(
+      threads, [&](int thread) { readAvx2(from + thread * part, part); });
+  double rate = double(part) * threads / seconds;
+  bestRead = std::max(bestRead, rate);
+  return rate;
+}
+
+double Limits::fmaRound() {
+  int64_t (*work)() =
+      __builtin_cpu_supports("avx512f") ? fmaAvx512 : fmaAvx2;
+  std::vector<int64_t> operations(threads);
+  double seconds =
+      onAll(threads, [&](int thread) { operations[thread] = work(); });
+  double rate = double(operations[0]) * threads / seconds;
+  bestFma = std::max(bestFma, rate);
+  return rate;
+}
+
+double Limits::dotRound() {
+  if (!__builtin_cpu_supports("avx512bf16"))
+    return 0;
+  std::vector<int64_t> operations(threads);
+  double seconds =
+      onAll(threads, [&](int thread) { operations[thread] = dotAvx512(); });
+  double rate = double(operations[0]) * threads / seconds;
+  bestDot = std::max(bestDot, rate);
+  return rate;
+}
