@@ -213,10 +213,11 @@ def Ssm_LayerAttr : Ssm_Attr<"Layer", "layer"> {
   let description = [{
     `body` is the function that computes the layer; `weights` binds its weight
     arguments in order, as tensor names (op form) or as recipes (kern form).
+    `number` is that of `ssm.layer`: hidden and final states carry it.
   }];
-  let parameters = (ins "::mlir::FlatSymbolRefAttr":$body,
+  let parameters = (ins "int64_t":$number, "::mlir::FlatSymbolRefAttr":$body,
                         "::mlir::ArrayAttr":$weights);
-  let assemblyFormat = "`<` $body $weights `>`";
+  let assemblyFormat = "`<` $number `,` $body $weights `>`";
 }
 
 #endif // SSM_ATTRS_TD

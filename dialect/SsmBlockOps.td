@@ -66,13 +66,18 @@ def Ssm_LayerOp : Ssm_Op<"layer", [HasParent<"ModelOp">, NoTerminator,
     block in most families, attention beside Mamba-2 in falcon_h1. Tensors of the
     norm are `norm_prefix`.weight (and .bias).
 
+    `number` is the number of the layer in the checkpoint, under which hidden and
+    final states are reported: attention and MLP of a Transformer layer share one.
+    Without it a layer has its place in the list.
+
     Constraint: `layer_c1` at least one block, and nothing else.
   }];
   let arguments = (ins Ssm_NormAttr:$norm, StrAttr:$norm_prefix,
-    DefaultValuedAttr<F64Attr, "1.0">:$multiplier);
+    DefaultValuedAttr<F64Attr, "1.0">:$multiplier,
+    OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$number);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    `norm` `(` $norm `,` $norm_prefix `)`
+    (`number` `(` $number^ `)`)? `norm` `(` $norm `,` $norm_prefix `)`
     (`multiplier` `(` $multiplier^ `)`)? attr-dict-with-keyword $body
   }];
   let hasRegionVerifier = 1;

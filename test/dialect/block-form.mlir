@@ -3,7 +3,7 @@
 // CHECK-LABEL: ssm.model @hybrid hidden(128) vocab(512) weights(bf16) end_tokens([1])
 ssm.model @hybrid hidden(128) vocab(512) weights(bf16) end_tokens([1]) {
   ssm.embed "backbone.embeddings"
-  ssm.layer norm(<rms, eps = 1.0e-5>, "backbone.layers.0.norm") {
+  ssm.layer number(0) norm(<rms, eps = 1.0e-5>, "backbone.layers.0.norm") {
     // CHECK: #ssm.mamba2<heads = 4, head_dim = 64, state = 128, groups = 1, conv = 4, dt_max = 1.000000e-01>
     ssm.block "backbone.layers.0.mixer" #ssm.mamba2<heads = 4, head_dim = 64,
         state = 128, groups = 1, conv = 4, dt_max = 0.1>
