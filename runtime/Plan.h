@@ -1,0 +1,154 @@
+//===- Plan.h - What to launch, as the compiler decided ---------*- C++ -*-===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// A plan is the host program of a model for one target: buffers, weights,
+// states and launches. It is the only thing the runtime knows about a model.
+
+#pragma once
+
+#include "runtime/DType.h"
+#include "runtime/Expression.h"
+#include "runtime/Recipe.h"
+#include "runtime/Status.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ssmrt {
+
+struct PlanKernel {
+  std::string name;
+  int64_t offset = 0; ///< in the code image
+  Expression scratch; ///< bytes for each thread
+};
+
+struct PlanWeight {
+  Recipe recipe;
+  PackedLayout layout;
+};
+
+enum class RowCount : uint8_t { Rows, Outputs };
+
+/// Rows of activations. The address is arena + capacity * offset, where the
+/// capacity is the number of rows that the arena of a call has.
+struct PlanBuffer {
+  std::string name;
+  DType type = DType::F32;
+  int64_t columns = 0;
+  int64_t stride = 0; ///< elements from row to row
+  RowCount rows = RowCount::Rows;
+  int64_t offset = 0; ///< bytes for each row of capacity
+
+  int64_t rowBytes() const { return stride * sizeOf(type); }
+};
+
+enum class StateKind : uint8_t { Conv, Ssm1, Ssm2, Key, Value };
+
+/// A state that a layer keeps: per sequence, or per page for keys and values.
+struct PlanState {
+  StateKind kind = StateKind::Conv;
+  /// Canonical shape: conv [C, K-1], Mamba-1 [I, N], Mamba-2 [H, P, N]; keys
+  /// and values [Hkv, d].
+  std::vector<int64_t> shape;
+  DType type = DType::F32;
+  int64_t bytes = 0; ///< of a slot or page
+
+  bool isPaged() const {
+    return kind == StateKind::Key || kind == StateKind::Value;
+  }
+};
+
+struct PlanArgument {
+  enum class Kind : uint8_t {
+    Buffer,       ///< address of `index`, from column `value` on
+    Stride,       ///< row stride of buffer `index`
+    Weight,       ///< `index`-th weight of the layer
+    GlobalWeight, ///< weight `index` of the plan
+    State,        ///< pool of the `index`-th state of the layer
+    StateStride,  ///< bytes from slot to slot, page to page
+    Tokens,       ///< tokens of the call
+    Seqs,         ///< SeqTable of the call
+    Symbol,       ///< value of `symbol`
+    Integer,      ///< `value`
+  };
+  Kind kind = Kind::Integer;
+  int64_t index = 0;
+  int64_t value = 0;
+  Symbol symbol = Symbol::Rows;
+};
+
+struct PlanLaunch {
+  struct Variant {
+    int64_t kernel = 0;
+    int64_t maxRows = -1; ///< -1: any number
+    Expression grid;
+  };
+  /// The first whose maxRows is not below the launch's rows runs.
+  std::vector<Variant> variants;
+  std::vector<PlanArgument> arguments;
+
+  /// The rows of the launch: what its last argument says.
+  int64_t rowsOf(const SymbolValues &symbols) const;
+};
+
+/// The two entry points: any number of tokens, one token per sequence.
+enum class Entry : uint8_t { Prefill, Step };
+
+struct PlanSection {
+  std::vector<PlanLaunch> prefill;
+  std::vector<PlanLaunch> step;
+
+  const std::vector<PlanLaunch> &of(Entry entry) const {
+    return entry == Entry::Prefill ? prefill : step;
+  }
+};
+
+struct PlanBody {
+  std::string name;
+  std::vector<int64_t> states;
+  PlanSection launches;
+};
+
+struct PlanLayer {
+  int64_t body = 0;
+  std::vector<int64_t> weights;
+};
+
+struct Plan {
+  std::string target;
+  std::string precision;
+  std::vector<std::string> features;
+  std::vector<PlanKernel> kernels;
+  std::vector<PlanWeight> weights;
+  std::vector<PlanBuffer> buffers;
+  std::vector<PlanState> states;
+  std::vector<PlanBody> bodies;
+  std::vector<PlanLayer> layers;
+  PlanSection before;
+  PlanSection after;
+  int64_t logits = 0;
+  int64_t residual = 0; ///< buffer of the residual stream
+  int64_t vocab = 0;
+  int64_t hidden = 0;
+  int64_t prefillChunk = 512;
+  std::vector<int32_t> endTokens;
+  /// Bytes of the arena for each row of capacity.
+  int64_t arenaRowBytes = 0;
+
+  /// Reads and checks the JSON of a plan; failures name `place`. Every index
+  /// and size of the result is valid.
+  static Expected<Plan> parse(std::string_view text, const std::string &place);
+};
+
+/// Tokens of one page of a key or value cache.
+constexpr int64_t kPageTokens = 64;
+/// Tokens whose keys lie together in a page.
+constexpr int64_t kKeyPanel = 32;
+
+} // namespace ssmrt
