@@ -1,0 +1,68 @@
+//===- Model.h - A model that is ready to run -------------------*- C++ -*-===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#pragma once
+
+#include "runtime/Artifact.h"
+#include "runtime/CodeImage.h"
+#include "runtime/Plan.h"
+#include "runtime/Status.h"
+#include "runtime/ThreadPool.h"
+#include "runtime/WeightStore.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ssmrt {
+
+struct ModelOptions {
+  /// Folder or "random:SEED". Empty: the weights embedded in the artifact.
+  std::string weights;
+  /// "auto", or one that the artifact was compiled for.
+  std::string precision = "auto";
+  /// 0: defaultThreadCount().
+  int threads = 0;
+  bool useCache = true;
+  Progress progress;
+};
+
+/// An artifact with one of its images, its weights and a thread pool. Sessions
+/// share it; as they share its threads, only one of them may run at a time.
+class Model {
+public:
+  static Expected<std::shared_ptr<Model>> open(const std::string &path,
+                                               const ModelOptions &options);
+  static Expected<std::shared_ptr<Model>> load(Artifact artifact,
+                                               const ModelOptions &options);
+
+  const Artifact &artifact() const { return source; }
+  const ArtifactImage &image() const { return source.images()[imageIndex]; }
+  const Plan &plan() const { return hostProgram; }
+  const WeightStore &weights() const { return store; }
+  ThreadPool &pool() { return threads; }
+  KernelFunction kernel(int64_t index) const { return kernels[index]; }
+
+  /// Milliseconds that opening took.
+  double loadMs() const { return loadTime; }
+
+private:
+  Model(Artifact artifact, size_t image, Plan plan, CodeImage code,
+        int threadCount);
+
+  Artifact source;
+  size_t imageIndex;
+  Plan hostProgram;
+  CodeImage code;
+  std::vector<KernelFunction> kernels;
+  ThreadPool threads;
+  WeightStore store;
+  double loadTime = 0;
+};
+
+} // namespace ssmrt
