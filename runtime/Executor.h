@@ -1,0 +1,78 @@
+//===- Executor.h - Runs the launches of a plan -----------------*- C++ -*-===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#pragma once
+
+#include "runtime/CallTable.h"
+#include "runtime/Memory.h"
+#include "runtime/Model.h"
+#include "runtime/StateStore.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace ssmrt {
+
+/// Receives the residual stream [rows, hidden] with its row stride after layer
+/// `layer`, or before the first layer for -1.
+using ResidualSink =
+    std::function<void(int64_t layer, const float *rows, int64_t stride)>;
+
+/// Owns the memory of calls and runs them. As the pool of the model, for one
+/// thread at a time.
+class Executor {
+public:
+  /// For calls of at most `rows` rows of at most `sequences` sequences. With
+  /// `poison`, all memory that a launch must not depend on holds NaN.
+  static Expected<std::unique_ptr<Executor>>
+  create(std::shared_ptr<Model> model, int64_t rows, int64_t sequences,
+         bool poison);
+
+  /// Runs one call. The states of `store` advance; positions of sequences do
+  /// not.
+  void run(Entry entry, const CallTable &call, const StateStore &store,
+           const ResidualSink &sink);
+
+  /// Logits of the `index`-th wanted row of the last call, until the next one.
+  const float *logits(int64_t index) const;
+
+  /// Launches of the last call.
+  int64_t launches() const { return launchCount; }
+
+private:
+  struct Context;
+
+  explicit Executor(std::shared_ptr<Model> model) : model(std::move(model)) {}
+
+  void runSection(const std::vector<PlanLaunch> &launches, const Context &call,
+                  int64_t layer);
+  void launch(const PlanLaunch &launch, const Context &call, int64_t layer);
+  uint64_t resolve(const PlanArgument &argument, const Context &call,
+                   int64_t layer) const;
+  char *bufferAddress(int64_t index) const;
+
+  void findSharedBuffers(const Plan &plan);
+  void poisonBefore(const std::vector<PlanLaunch> &launches, size_t index,
+                    const SymbolValues &symbols);
+
+  std::shared_ptr<Model> model;
+  Memory arena;
+  Memory scratch;
+  int64_t scratchStride = 0;
+  /// Rows that the arena is laid out for in the current call.
+  int64_t capacity = 0;
+  std::vector<uint64_t> arguments;
+  int64_t launchCount = 0;
+
+  bool poison = false;
+  /// Buffers that several sections use: always taken as alive.
+  std::vector<bool> isShared;
+};
+
+} // namespace ssmrt

@@ -1,0 +1,91 @@
+//===- Poison.cpp - NaN where a kernel must not look ----------------------===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// The debug mode of the executor: before each launch, everything in the arena
+// that is not alive, and all scratch memory, is filled with NaN. Reading
+// padding, rows past the end or a dead buffer then shows in the results.
+
+#include "runtime/Executor.h"
+#include "runtime/StateLayout.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ssmrt {
+
+namespace {
+
+/// Marks the buffers that `launches` mention.
+void markBuffers(const std::vector<PlanLaunch> &launches,
+                 std::vector<bool> &marks) {
+  for (const PlanLaunch &launch : launches)
+    for (const PlanArgument &argument : launch.arguments)
+      if (argument.kind == PlanArgument::Kind::Buffer)
+        marks[argument.index] = true;
+}
+
+int64_t rowsOf(const PlanBuffer &buffer, const SymbolValues &symbols) {
+  return buffer.rows == RowCount::Rows ? symbols.rows : symbols.outputs;
+}
+
+} // namespace
+
+void Executor::findSharedBuffers(const Plan &plan) {
+  const size_t count = plan.buffers.size();
+  std::vector<int> sections(count, 0);
+  auto addSection = [&](const PlanSection &section) {
+    std::vector<bool> marks(count, false);
+    markBuffers(section.prefill, marks);
+    markBuffers(section.step, marks);
+    for (size_t i = 0; i < count; ++i)
+      sections[i] += marks[i];
+  };
+  addSection(plan.before);
+  addSection(plan.after);
+  for (const PlanBody &body : plan.bodies)
+    addSection(body.launches);
+  isShared.assign(count, false);
+  for (size_t i = 0; i < count; ++i)
+    isShared[i] = sections[i] > 1;
+}
+
+void Executor::poisonBefore(const std::vector<PlanLaunch> &launches,
+                            size_t index, const SymbolValues &symbols) {
+  const std::vector<PlanBuffer> &buffers = model->plan().buffers;
+  std::vector<bool> earlier(buffers.size(), false);
+  std::vector<bool> later(buffers.size(), false);
+  markBuffers({launches.begin(), launches.begin() + index}, earlier);
+  markBuffers({launches.begin() + index, launches.end()}, later);
+
+  // Copies of all rows that are alive, then NaN everywhere, then the rows.
+  std::vector<char> kept;
+  auto forEachLiveRow = [&](auto visit) {
+    for (size_t i = 0; i < buffers.size(); ++i) {
+      if (!isShared[i] && !(earlier[i] && later[i]))
+        continue;
+      const PlanBuffer &buffer = buffers[i];
+      char *row = bufferAddress(static_cast<int64_t>(i));
+      for (int64_t r = 0; r < rowsOf(buffer, symbols); ++r)
+        visit(row + r * buffer.rowBytes(),
+              buffer.columns * sizeOf(buffer.type));
+    }
+  };
+  forEachLiveRow([&](const char *row, int64_t bytes) {
+    kept.insert(kept.end(), row, row + bytes);
+  });
+  const int64_t used = capacity * model->plan().arenaRowBytes;
+  std::memset(arena.data(), kPoisonByte, used);
+  const char *next = kept.data();
+  forEachLiveRow([&](char *row, int64_t bytes) {
+    std::memcpy(row, next, bytes);
+    next += bytes;
+  });
+  if (scratch.size() > 0)
+    std::memset(scratch.data(), kPoisonByte, scratch.size());
+}
+
+} // namespace ssmrt

@@ -1,0 +1,233 @@
+//===- StateFile.cpp - Saved states ---------------------------------------===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/StateFile.h"
+#include "runtime/Guarded.h"
+#include "runtime/SafeTensors.h"
+#include "runtime/StateLayout.h"
+
+#include <charconv>
+#include <cstring>
+#include <list>
+#include <set>
+
+namespace ssmrt {
+
+namespace {
+
+constexpr const char *kFormat = "ssmc-state";
+constexpr const char *kVersion = "1";
+constexpr int64_t kMostTokens = int64_t{1} << 40;
+
+std::string kindName(StateKind kind) {
+  switch (kind) {
+  case StateKind::Conv:
+    return "conv";
+  case StateKind::Ssm1:
+  case StateKind::Ssm2:
+    return "ssm";
+  case StateKind::Key:
+    return "k";
+  case StateKind::Value:
+    return "v";
+  }
+  return {};
+}
+
+/// Calls visit(layer, index, name) for each state of a sequence. Where a layer
+/// has several of a kind, the later ones get a number.
+template <class Visit>
+Status forEachState(const StateStore &store, size_t sequence, Visit visit) {
+  for (int64_t layer = 0; layer < store.layerCount(); ++layer) {
+    std::set<std::string> names;
+    for (int64_t index = 0; index < store.statesOf(layer); ++index) {
+      const std::string base = "state." + std::to_string(sequence) + "." +
+                               std::to_string(layer) + "." +
+                               kindName(store.state(layer, index).kind);
+      std::string name = base;
+      for (int number = 1; !names.insert(name).second; ++number)
+        name = base + "." + std::to_string(number);
+      if (Status status = visit(layer, index, name); !status)
+        return status;
+    }
+  }
+  return {};
+}
+
+/// Shape in the file; `tokens` counts for keys and values.
+std::vector<int64_t> canonicalShape(const PlanState &state, int64_t tokens) {
+  if (state.isPaged())
+    return {state.shape[0], tokens, state.shape[1]};
+  return state.shape;
+}
+
+char *pageOf(const StateStore &store, int64_t layer, int64_t index,
+             const Sequence &sequence, int64_t token) {
+  return store.pool(layer, index) +
+         sequence.pages[token / kPageTokens] * store.state(layer, index).bytes;
+}
+
+std::vector<float> exportState(const StateStore &store, int64_t layer,
+                               int64_t index, const Sequence &sequence) {
+  const PlanState &state = store.state(layer, index);
+  const int64_t tokens = sequence.position;
+  std::vector<float> values(
+      elementCount(canonicalShape(state, tokens)).value_or(0));
+  if (!state.isPaged()) {
+    if (!values.empty())
+      readSlot(state, store.pool(layer, index) + sequence.slot * state.bytes,
+               tokens, values.data());
+    return values;
+  }
+  const int64_t headDim = state.shape[1];
+  for (int64_t token = 0; token < tokens; ++token)
+    readPageToken(state, pageOf(store, layer, index, sequence, token),
+                  token % kPageTokens, values.data() + token * headDim,
+                  tokens * headDim);
+  return values;
+}
+
+/// Number in the metadata, or `absent` if the key is not there.
+Expected<int64_t> readNumber(const SafeTensors &file, const std::string &key,
+                             int64_t most, int64_t absent) {
+  const std::string *text = file.findMetadata(key);
+  if (!text)
+    return absent;
+  int64_t value = 0;
+  const auto parsed =
+      std::from_chars(text->data(), text->data() + text->size(), value);
+  if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size() ||
+      value < 0 || value > most)
+    return error(file.file().path() + ": " + key + ", got '" + *text +
+                 "', expected an integer from 0 to " + std::to_string(most));
+  return value;
+}
+
+Status importState(const SafeTensors &file, const std::string &name,
+                   const StateStore &store, int64_t layer, int64_t index,
+                   const Sequence &sequence) {
+  const PlanState &state = store.state(layer, index);
+  const TensorView *view = file.find(name);
+  if (!view)
+    return error(file.file().path() + ": missing tensor '" + name + "'");
+  // A sliding window may have kept the last tokens only.
+  int64_t tokens = sequence.position;
+  if (state.isPaged() && view->shape.size() == 3 && view->shape[1] <= tokens)
+    tokens = view->shape[1];
+  const std::vector<int64_t> expected = canonicalShape(state, tokens);
+  if (view->type != DType::F32 || view->shape != expected)
+    return error(file.file().path() + ": tensor '" + name + "', got " +
+                 std::string(nameOf(view->type)) + " " +
+                 printShape(view->shape) + ", expected F32 " +
+                 printShape(expected));
+  std::vector<float> values(view->bytes / sizeof(float));
+  if (values.empty())
+    return {};
+  std::memcpy(values.data(), view->data, view->bytes);
+  if (!state.isPaged()) {
+    writeSlot(state, store.pool(layer, index) + sequence.slot * state.bytes,
+              sequence.position, values.data());
+    return {};
+  }
+  const int64_t headDim = state.shape[1];
+  for (int64_t i = 0; i < tokens; ++i) {
+    const int64_t token = sequence.position - tokens + i;
+    writePageToken(state, pageOf(store, layer, index, sequence, token),
+                   token % kPageTokens, values.data() + i * headDim,
+                   tokens * headDim);
+  }
+  return {};
+}
+
+} // namespace
+
+Status writeStateFile(const std::string &path, const std::string &modelHash,
+                      const StateStore &store,
+                      const std::vector<Sequence> &sequences,
+                      const std::vector<int32_t> &nextTokens) {
+  return guarded([&]() -> Status {
+    SafeTensorsWriter writer;
+    writer.setMetadata("format", kFormat);
+    writer.setMetadata("version", kVersion);
+    writer.setMetadata("model", modelHash);
+    writer.setMetadata("sequences", std::to_string(sequences.size()));
+    std::list<std::vector<float>> values;
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      const std::string suffix = "." + std::to_string(i);
+      writer.setMetadata("tokens_seen" + suffix,
+                         std::to_string(sequences[i].position));
+      if (i < nextTokens.size() && nextTokens[i] >= 0)
+        writer.setMetadata("next_token" + suffix,
+                           std::to_string(nextTokens[i]));
+      Status status = forEachState(
+          store, i,
+          [&](int64_t layer, int64_t index, const std::string &name) -> Status {
+            values.push_back(exportState(store, layer, index, sequences[i]));
+            writer.add(name, DType::F32,
+                       canonicalShape(store.state(layer, index),
+                                      sequences[i].position),
+                       values.back().data());
+            return {};
+          });
+      if (!status)
+        return status;
+    }
+    return writer.write(path);
+  });
+}
+
+Status readStateFile(const std::string &path, const std::string &modelHash,
+                     StateStore &store, std::vector<Sequence> &sequences,
+                     std::vector<int32_t> &nextTokens) {
+  return guarded([&]() -> Status {
+    Expected<SafeTensors> file = SafeTensors::open(path);
+    if (!file)
+      return file.status();
+    auto expect = [&](const std::string &key,
+                      const std::string &value) -> Status {
+      const std::string *text = file->findMetadata(key);
+      if (text && *text == value)
+        return {};
+      return error(path + ": " + key + ", got " + (text ? *text : "none") +
+                   ", expected " + value);
+    };
+    for (const auto &[key, value] :
+         {std::pair<std::string, std::string>{"format", kFormat},
+          {"version", kVersion},
+          {"model", modelHash},
+          {"sequences", std::to_string(sequences.size())}})
+      if (Status status = expect(key, value); !status)
+        return status;
+    nextTokens.assign(sequences.size(), -1);
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      const std::string suffix = "." + std::to_string(i);
+      Expected<int64_t> seen =
+          readNumber(*file, "tokens_seen" + suffix, kMostTokens, 0);
+      if (!seen)
+        return seen.status();
+      Expected<int64_t> next =
+          readNumber(*file, "next_token" + suffix, INT32_MAX, -1);
+      if (!next)
+        return next.status();
+      Sequence &sequence = sequences[i];
+      store.start(sequence);
+      if (Status status = store.grow(sequence, *seen); !status)
+        return error(path + ": " + status.message);
+      sequence.position = *seen;
+      nextTokens[i] = static_cast<int32_t>(*next);
+      Status status = forEachState(
+          store, i, [&](int64_t layer, int64_t index, const std::string &name) {
+            return importState(*file, name, store, layer, index, sequence);
+          });
+      if (!status)
+        return status;
+    }
+    return {};
+  });
+}
+
+} // namespace ssmrt

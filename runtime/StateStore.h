@@ -1,0 +1,82 @@
+//===- StateStore.h - States and caches of sequences ------------*- C++ -*-===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#pragma once
+
+#include "runtime/Memory.h"
+#include "runtime/Plan.h"
+#include "runtime/Status.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace ssmrt {
+
+/// A sequence: how far it is and where its state lies.
+struct Sequence {
+  /// Tokens seen.
+  int64_t position = 0;
+  int32_t slot = 0;
+  /// Pages of keys and values, kPageTokens tokens each, the same for all
+  /// layers.
+  std::vector<int32_t> pages;
+};
+
+/// For each state of each layer a pool of slots (one per sequence), for keys
+/// and values a pool of pages.
+class StateStore {
+public:
+  /// `contextTokens` is what each of `sequences` may hold. With `poison` all
+  /// that was not written holds NaN.
+  static Expected<StateStore> create(const Plan &plan, int64_t sequences,
+                                     int64_t contextTokens, bool poison);
+
+  /// Whether any state is paged: else a sequence has no limit.
+  bool hasPages() const { return anyPaged; }
+  /// Tokens that each sequence may hold.
+  int64_t context() const { return contextTokens; }
+  int64_t maxPages() const { return pagesPerSequence; }
+
+  /// Pool of the `index`-th state of a layer, and bytes from slot to slot.
+  char *pool(int64_t layer, int64_t index) const {
+    return layers[layer][index].memory.data();
+  }
+  const PlanState &state(int64_t layer, int64_t index) const {
+    return *layers[layer][index].state;
+  }
+  int64_t statesOf(int64_t layer) const {
+    return static_cast<int64_t>(layers[layer].size());
+  }
+  int64_t layerCount() const { return static_cast<int64_t>(layers.size()); }
+
+  /// Makes `sequence` an empty one.
+  void start(Sequence &sequence);
+
+  /// Gives `sequence` the pages for `tokens` tokens in all.
+  Status grow(Sequence &sequence, int64_t tokens);
+
+  /// With poison: fills what a call of `rows` rows must not read of the
+  /// convolution's two copies.
+  void poisonStale(const Sequence &sequence, int64_t rows) const;
+
+private:
+  struct Pool {
+    const PlanState *state;
+    Memory memory;
+  };
+
+  void poisonPage(int32_t page) const;
+
+  std::vector<std::vector<Pool>> layers;
+  std::vector<int32_t> freePages;
+  int64_t contextTokens = 0;
+  int64_t pagesPerSequence = 0;
+  bool anyPaged = false;
+  bool poison = false;
+};
+
+} // namespace ssmrt
