@@ -16,8 +16,14 @@ FailureOr<SmallVector<KernelInfo>> ssm::emitKernel(Operation *kernOp,
                                                    StringRef name,
                                                    const Target &target,
                                                    ModuleOp module) {
-  return llvm::TypeSwitch<Operation *, KernelInfos>(kernOp).Default(
-      [&](Operation *op) -> KernelInfos {
+  return llvm::TypeSwitch<Operation *, KernelInfos>(kernOp)
+      .Case([&](kern::AttentionOp op) {
+        return emitAttention(op, name, target, module);
+      })
+      .Case([&](kern::KvAppendOp op) {
+        return emitKvAppend(op, name, target, module);
+      })
+      .Default([&](Operation *op) -> KernelInfos {
         return op->emitError("no CPU kernel for '") << op->getName() << "'";
       });
 }

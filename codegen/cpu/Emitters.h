@@ -14,4 +14,9 @@ namespace ssm {
 
 using KernelInfos = mlir::FailureOr<mlir::SmallVector<KernelInfo>>;
 
+KernelInfos emitAttention(kern::AttentionOp op, llvm::StringRef name,
+                          const Target &target, mlir::ModuleOp module);
+KernelInfos emitKvAppend(kern::KvAppendOp op, llvm::StringRef name,
+                         const Target &target, mlir::ModuleOp module);
+
 } // namespace ssm

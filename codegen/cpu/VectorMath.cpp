@@ -35,6 +35,12 @@ static constexpr double kErfLarge[] = {0.12865292,    0.635133349,
                                        1.15271316e-5};
 static constexpr double kErfSplit = 475.0 / 512;
 
+/// sin(2 pi x) / x and (cos(2 pi x) - 1) / x^2 in x^2, |x| <= 1/8.
+static constexpr double kSinOfTurns[] = {6.28318529, -41.3416615, 81.5923536,
+                                         -75.393563};
+static constexpr double kCosOfTurns[] = {-19.7392087, 64.9393218, -85.4432363,
+                                         59.2292442};
+
 /// Added to a float below 2^22 it leaves the nearest integer in the last bits.
 static constexpr double kRoundingNumber = 12582912.0; // 1.5 * 2^23
 
@@ -141,6 +147,30 @@ Value ssm::erf(KernelBuilder &b, Value x) {
   Value isSmall =
       b.cmp(arith::CmpFPredicate::OLT, magnitude, like(b, x, kErfSplit));
   return b.select(isSmall, small, withSign(b, large, x));
+}
+
+std::pair<Value, Value> ssm::sinCosOfTurns(KernelBuilder &b, Value turns) {
+  // The nearest multiple of a quarter turn, and what is left: exact integers.
+  auto integer = [&](int64_t value) { return b.constant(turns.getType(), value); };
+  Value quarter = b.shiftRight(b.add(turns, integer(1 << 29)), 30);
+  Value rest = b.sub(turns, b.shiftLeft(quarter, 30));
+  Type floats = b.bitcast(rest, b.getF32Type()).getType();
+  Value x = b.mul(arith::SIToFPOp::create(b, floats, rest),
+                  b.constant(floats, 0x1p-32));
+  Value square = b.mul(x, x);
+  Value sine = b.mul(polynomial(b, kSinOfTurns, square), x);
+  Value cosine =
+      b.fma(polynomial(b, kCosOfTurns, square), square, like(b, x, 1.0));
+  Value isOdd = b.cmp(arith::CmpIPredicate::ne, b.bitAnd(quarter, integer(1)),
+                      integer(0));
+  // Sine is negative in quarters 2 and 3, cosine in 1 and 2.
+  auto negateIf = [&](Value value, Value quarter) {
+    Value sign = b.shiftLeft(b.bitAnd(quarter, integer(2)), 30);
+    Value bits = b.bitcast(value, b.getI32Type());
+    return b.bitcast(arith::XOrIOp::create(b, bits, sign), b.getF32Type());
+  };
+  return {negateIf(b.select(isOdd, cosine, sine), quarter),
+          negateIf(b.select(isOdd, sine, cosine), b.add(quarter, integer(1)))};
 }
 
 Value ssm::rsqrt(KernelBuilder &b, Value x) {

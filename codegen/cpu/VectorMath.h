@@ -33,6 +33,10 @@ mlir::Value tanh(KernelBuilder &builder, mlir::Value x);
 /// Error function, 3 ulp.
 mlir::Value erf(KernelBuilder &builder, mlir::Value x);
 
+/// Sine and cosine of an angle of `turns` (i32) / 2^32 turns, absolute error 1e-7.
+std::pair<mlir::Value, mlir::Value> sinCosOfTurns(KernelBuilder &builder,
+                                                  mlir::Value turns);
+
 /// 1 / sqrt(x) by square root and division, 1 ulp.
 mlir::Value rsqrt(KernelBuilder &builder, mlir::Value x);
 

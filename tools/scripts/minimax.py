@@ -15,8 +15,8 @@
 
 import sys
 
-from mpmath import (erf, erfc, fabs, linspace, log, log1p, lu_solve, matrix, mp,
-                    mpf, polyval, sqrt, tanh)
+from mpmath import (cos, erf, erfc, fabs, linspace, log, log1p, lu_solve, matrix,
+                    mp, mpf, pi, polyval, sin, sqrt, tanh)
 
 mp.dps = 60
 LN2 = log(2)
@@ -97,6 +97,14 @@ def main():
     report("erf large", remez(
         lambda x: -log(erfc(x)) / x - 1,
         lambda x: x * erfc(x) / erf(x), split, mpf(4), 6))
+
+    # sin(2 pi x) = x q(x^2) and cos(2 pi x) = 1 + x^2 q(x^2), x in [0, 1/8].
+    report("sin of turns", remez(
+        lambda s: sin(2 * pi * sqrt(s)) / sqrt(s),
+        lambda s: sqrt(s) / sin(2 * pi * sqrt(s)), tiny, mpf(1) / 64, 3))
+    report("cos of turns", remez(
+        lambda s: (cos(2 * pi * sqrt(s)) - 1) / s,
+        lambda s: s / cos(2 * pi * sqrt(s)), tiny, mpf(1) / 64, 3))
 
 
 if __name__ == "__main__":
