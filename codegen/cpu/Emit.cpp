@@ -23,6 +23,7 @@ FailureOr<SmallVector<KernelInfo>> ssm::emitKernel(Operation *kernOp,
       .Case([&](kern::KvAppendOp op) {
         return emitKvAppend(op, name, target, module);
       })
+      .Case([&](kern::GemmOp op) { return emitGemm(op, name, target, module); })
       .Default([&](Operation *op) -> KernelInfos {
         return op->emitError("no CPU kernel for '") << op->getName() << "'";
       });

@@ -18,5 +18,7 @@ KernelInfos emitAttention(kern::AttentionOp op, llvm::StringRef name,
                           const Target &target, mlir::ModuleOp module);
 KernelInfos emitKvAppend(kern::KvAppendOp op, llvm::StringRef name,
                          const Target &target, mlir::ModuleOp module);
+KernelInfos emitGemm(kern::GemmOp op, llvm::StringRef name,
+                     const Target &target, mlir::ModuleOp module);
 
 } // namespace ssm

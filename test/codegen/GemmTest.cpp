@@ -1,0 +1,264 @@
+//===- GemmTest.cpp - Matrix products against naive loops ===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "test/codegen/KernelTest.h"
+
+#include <cmath>
+#include <cstring>
+
+using namespace ssm;
+using namespace ssm::test;
+
+namespace {
+
+/// One product: types, sizes, and what follows it.
+struct Product {
+  Element input, weight, result = Element::F32;
+  int64_t depth, sums;
+  int64_t paired = 0;
+  bool epilogue = false; // silu(sum + column) + element
+  bool dot = false;
+};
+
+const char *nameOf(Element type) {
+  return type == Element::F32 ? "f32" : type == Element::BF16 ? "bf16" : "f16";
+}
+
+std::string schedule(const Product &product, const Target &target) {
+  std::string text;
+  auto entry = [&](const char *form, int64_t maxRows, int64_t blockRows) {
+    text += std::string(text.empty() ? "" : ", ") + "#kern.gemm_schedule<" +
+            form + ", max_rows = " + std::to_string(maxRows) +
+            ", block_rows = " + std::to_string(blockRows) +
+            ", panel = " + std::to_string(target.panel) +
+            ", pair = " + (product.weight == Element::F32 ? "1" : "2") +
+            ", dot = " + (product.dot ? "true" : "false") + ">";
+  };
+  for (int64_t rows : {1, 2, 4, 8})
+    entry("stream", rows, rows);
+  entry("blocked", -1, target.lanes == 8 ? 6 : product.dot ? 8 : 12);
+  return "[" + text + "]";
+}
+
+std::string text(const Product &product, const Target &target) {
+  int64_t width = product.paired ? product.sums / 2 : product.sums;
+  auto tensor = [](std::string shape, Element type) {
+    return "tensor<" + shape + "x" + nameOf(type) + ">";
+  };
+  std::string input =
+      tensor("?x" + std::to_string(product.depth), product.input);
+  std::string weight =
+      tensor(std::to_string(product.sums) + "x" + std::to_string(product.depth),
+             product.weight);
+  std::string result = tensor("?x" + std::to_string(width), product.result);
+  std::string element = tensor("?x" + std::to_string(width), Element::F32);
+  std::string column = tensor(std::to_string(product.sums), Element::F32);
+  std::string operands, arguments, epilogue;
+  if (product.epilogue) {
+    arguments = ", %c: " + column + ", %e: " + element;
+    operands = " columns(%c : " + column + ") elements(%e : " + element + ")";
+  }
+  std::string parameters =
+      product.paired
+          ? (product.epilogue ? "%a: f32, %u: f32, %ca: f32, %cu: f32, %e0: f32"
+                              : "%a: f32, %u: f32")
+          : (product.epilogue ? "%a: f32, %ca: f32, %e0: f32" : "%a: f32");
+  std::string value = "%a";
+  if (product.epilogue) {
+    epilogue = "%s = arith.addf %a, %ca : f32\n";
+    value = "%r";
+    std::string gated = "%s";
+    if (product.paired) {
+      epilogue += "%v = arith.addf %u, %cu : f32\n"
+                  "%g = arith.mulf %s, %v : f32\n";
+      gated = "%g";
+    }
+    epilogue += "%r = arith.addf " + gated + ", %e0 : f32\n";
+  } else if (product.paired) {
+    epilogue = "%r = arith.mulf %a, %u : f32\n";
+    value = "%r";
+  }
+  std::string paired =
+      product.paired ? " paired(" + std::to_string(product.paired) + ")" : "";
+  return "func.func @f(%x: " + input + ", %w: " + weight + arguments + ") -> " +
+         result + " {\n%y = kern.gemm %x, %w" + operands + paired +
+         " schedule " + schedule(product, target) + " : " + input + ", " +
+         weight + " -> " + result + " {\n^bb0(" + parameters + "):\n" +
+         epilogue + "kern.yield " + value + " : f32\n}\nreturn %y : " + result +
+         "\n}\n";
+}
+
+/// Operands of a product for up to `rows` rows, and the expected results.
+struct Operands {
+  Operands(const Product &product, const Target &target, int64_t rows)
+      : product(product), random(17), input(rows, product.depth, product.input),
+        elements(rows, width()),
+        matrix(randomVector(random, product.sums * product.depth)),
+        columns(randomVector(random, product.sums)),
+        packedColumns(packVector(columns)),
+        packed(packPanels(matrix, product.sums, product.depth, target.panel,
+                          product.weight == Element::F32 ? 1 : 2,
+                          product.weight)) {
+    input.randomize(random);
+    elements.randomize(random);
+    for (float &value : matrix)
+      value = roundTo(product.weight, value);
+  }
+
+  int64_t width() const {
+    return product.paired ? product.sums / 2 : product.sums;
+  }
+
+  double sum(int64_t row, int64_t column) const {
+    double total = 0;
+    for (int64_t k = 0; k < product.depth; ++k)
+      total += double(input.get(row, k)) * matrix[column * product.depth + k];
+    return total + (product.epilogue ? columns[column] : 0.0);
+  }
+
+  double expected(int64_t row, int64_t column) const {
+    int64_t g = product.paired;
+    double value = g ? sum(row, column / g * 2 * g + column % g) *
+                           sum(row, column / g * 2 * g + g + column % g)
+                     : sum(row, column);
+    return value + (product.epilogue ? elements.get(row, column) : 0.0);
+  }
+
+  Arguments arguments(const Rows &result, int64_t rows) const {
+    Arguments slots;
+    slots.rows(input).weight(packed);
+    if (product.epilogue)
+      slots.vector(packedColumns).rows(elements);
+    slots.rows(result).integer(rows);
+    return slots;
+  }
+
+  const Product product;
+  std::mt19937 random;
+  Rows input, elements;
+  std::vector<float> matrix, columns;
+  Buffer packedColumns, packed;
+};
+
+/// Room for rounding: in sums of `depth` products below 1, and in the result.
+double tolerance(const Product &product, double value) {
+  double sums = 1e-6 * std::sqrt(double(product.depth) + 1) * 4;
+  double rounding =
+      product.result == Element::BF16 ? std::abs(value) / 256 : 0.0;
+  return sums * (1 + (product.paired ? std::abs(value) : 0.0)) + rounding +
+         1e-6;
+}
+
+/// Runs `product` for several numbers of rows; every row must be right and have
+/// the bits that it has in the call with most rows.
+void check(const Product &product, const Target &target,
+           std::vector<int64_t> counts = {65, 64, 13, 9, 8, 7, 5, 4, 3, 2, 1}) {
+  SCOPED_TRACE(target.name + " " + nameOf(product.input) + " x " +
+               nameOf(product.weight) + " K " + std::to_string(product.depth) +
+               " N " + std::to_string(product.sums) + " paired " +
+               std::to_string(product.paired) + (product.dot ? " dot" : ""));
+  Kernel kernel(text(product, target), target);
+  if (!kernel)
+    return;
+  int64_t most = counts.front();
+  Operands operands(product, target, most);
+  Rows all(most, operands.width(), product.result);
+  for (int64_t rows : counts) {
+    Rows result(rows, operands.width(), product.result);
+    Order order = rows == most ? Order::Whole : Order::RandomSplit;
+    kernel.run(operands.arguments(rows == most ? all : result, rows),
+               Symbols(rows), order);
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t column = 0; column < operands.width(); ++column) {
+        if (rows != most) {
+          ASSERT_EQ(result.get(row, column), all.get(row, column))
+              << rows << " rows, row " << row << " column " << column;
+          continue;
+        }
+        double expected = operands.expected(row, column);
+        ASSERT_NEAR(all.get(row, column), expected,
+                    tolerance(product, expected))
+            << "row " << row << " column " << column;
+      }
+  }
+}
+
+constexpr std::pair<int64_t, int64_t> kSizes[] = {
+    {1, 1}, {3, 31}, {44, 32}, {128, 33}, {129, 300}};
+
+class GemmTypes : public testing::TestWithParam<std::pair<Element, Element>> {};
+
+TEST_P(GemmTypes, OddSizes) {
+  for (const Target &target : testTargets())
+    for (auto [depth, sums] : kSizes)
+      check({GetParam().first, GetParam().second, Element::F32, depth, sums},
+            target);
+}
+
+TEST_P(GemmTypes, ColumnsAndElements) {
+  for (const Target &target : testTargets())
+    check({GetParam().first, GetParam().second, Element::BF16, 37, 75, 0, true},
+          target);
+}
+
+TEST_P(GemmTypes, Pairs) {
+  for (const Target &target : testTargets())
+    for (int64_t granule : {target.panel / 2, int64_t(4), int64_t(1)})
+      check({GetParam().first, GetParam().second, Element::F32, 37,
+             target.panel * 2 + 2 * granule, granule, true},
+            target, {13, 4, 1});
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , GemmTypes,
+    testing::Values(std::pair(Element::F32, Element::F32),
+                    std::pair(Element::F32, Element::BF16),
+                    std::pair(Element::BF16, Element::BF16),
+                    std::pair(Element::F32, Element::F16),
+                    std::pair(Element::BF16, Element::F32)));
+
+TEST(Gemm, Dot) {
+  for (const Target &target : testTargets()) {
+    if (!target.dotBf16 && !target.emulateDot)
+      continue;
+    for (auto [depth, sums] : kSizes)
+      check({Element::BF16, Element::BF16, Element::F32, depth, sums, 0, false,
+             true},
+            target);
+    check(
+        {Element::BF16, Element::BF16, Element::BF16, 301, 96, 16, true, true},
+        target);
+  }
+}
+
+/// Panels longer than the piece that a stream of several blocks reads at a
+/// time.
+TEST(Gemm, LongSums) {
+  for (const Target &target : testTargets())
+    for (Element weight : {Element::F32, Element::BF16})
+      check({Element::F32, weight, Element::F32, 1037, 40}, target,
+            {14, 12, 8, 7, 4, 1});
+}
+
+/// A residual that the result replaces.
+TEST(Gemm, ResultInPlaceOfElement) {
+  Product product{Element::F32, Element::F32, Element::F32, 24, 33, 0, true};
+  Kernel kernel(text(product, nativeTarget()));
+  ASSERT_TRUE(kernel);
+  for (int64_t rows : {1, 3, 7, 9}) {
+    Operands operands(product, nativeTarget(), rows);
+    Rows separate(rows, operands.width());
+    kernel.run(operands.arguments(separate, rows), Symbols(rows));
+    kernel.run(operands.arguments(operands.elements, rows), Symbols(rows));
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t column = 0; column < operands.width(); ++column)
+        ASSERT_EQ(operands.elements.get(row, column),
+                  separate.get(row, column));
+  }
+}
+
+} // namespace
