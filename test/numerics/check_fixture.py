@@ -148,6 +148,15 @@ def drop_oldest(tensor):
     return ([channels, kernel - 1], kept)
 
 
+def runs_here(target):
+    """Whether this processor has what the target's code needs."""
+    with open("/proc/cpuinfo") as file:
+        flags = next((l for l in file if l.startswith("flags")), "").split()
+    needed = {"x86-64-v3": ["avx2", "fma", "f16c"],
+              "x86-64-v4": ["avx512f", "avx512bw", "avx512dq", "avx512vl"]}
+    return all(flag in flags for flag in needed.get(target, []))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("fixture")
@@ -160,7 +169,11 @@ def main():
     parser.add_argument("--prefill-chunk", type=int)
     parser.add_argument("--batch", action="store_true", help="all prompts at once")
     parser.add_argument("--tokens", type=int, default=32)
-    checker = Checker(parser.parse_args())
+    options = parser.parse_args()
+    if options.device == "cpu" and not runs_here(options.target):
+        print(f"this processor cannot run {options.target}")
+        return 77
+    checker = Checker(options)
     failures = checker.check()
     for failure in failures:
         print(f"{checker.options.fixture}: {failure}")
