@@ -1,0 +1,102 @@
+//===- ssmc.cpp - The compiler's command line -----------------------------===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/ssmc/Commands.h"
+
+#include "dialect/Kern.h"
+#include "dialect/Plan.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace ssm;
+
+int ssm::fail(const llvm::Twine &message) {
+  llvm::errs() << "error: " << message << "\n";
+  return kBadInput;
+}
+
+int ssm::writeText(const std::string &path,
+                   llvm::function_ref<void(llvm::raw_ostream &)> write) {
+  llvm::Error error = llvm::writeToOutput(path, [&](llvm::raw_ostream &os) {
+    write(os);
+    return llvm::Error::success();
+  });
+  if (error)
+    return fail(path + ": " + llvm::toString(std::move(error)));
+  return kDone;
+}
+
+/// Prints a diagnostic and its notes on one line.
+static void printDiagnostic(mlir::Diagnostic &diagnostic) {
+  if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark)
+    return;
+  llvm::raw_ostream &os = llvm::errs();
+  os << (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error
+             ? "error: "
+             : "warning: ");
+  auto place =
+      llvm::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation());
+  if (place && place.getLine())
+    os << place.getFilename().getValue() << ":" << place.getLine() << ":"
+       << place.getColumn() << ": ";
+  os << diagnostic;
+  for (mlir::Diagnostic &note : diagnostic.getNotes())
+    os << "; " << note;
+  os << "\n";
+}
+
+static mlir::DialectRegistry allDialects() {
+  mlir::DialectRegistry registry;
+  registry.insert<SsmDialect, kern::KernDialect, plan::PlanDialect,
+                  mlir::func::FuncDialect>();
+  return registry;
+}
+
+Session::Session() : context(allDialects()) {
+  context.loadAllAvailableDialects();
+  handler = context.getDiagEngine().registerHandler(
+      [](mlir::Diagnostic &diagnostic) { printDiagnostic(diagnostic); });
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> Session::import(const std::string &path,
+                                                  ImportReport &report) {
+  auto module = importModel(path, context, report);
+  return failed(module) ? nullptr : std::move(*module);
+}
+
+static std::string versionText() {
+  return "ssmc " SSMC_VERSION ", LLVM " LLVM_VERSION_STRING
+         ", targets: x86-64-v3, x86-64-v4, aarch64, native";
+}
+
+int main(int argc, char **argv) {
+  CLI::App app("ssmc compiles language models of state-space, attention and MLP "
+               "layers ahead of time, and runs them.",
+               "ssmc");
+  app.set_version_flag("--version", versionText());
+  app.require_subcommand(1);
+  app.footer("Examples:\n"
+             "  ssmc import DIR --explain\n"
+             "  ssmc compile DIR -o model.ssmx --target=x86-64-v3,native\n"
+             "  ssmc run DIR --prompt \"...\" -n 32\n"
+             "  ssmc inspect model.ssmx\n"
+             "  ssmc bench DIR --threads 2");
+  Action action;
+  addImportCommand(app, action);
+  addCompileCommand(app, action);
+  addRunCommand(app, action);
+  addInspectCommand(app, action);
+  addBenchCommand(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? kDone : kBadUsage;
+  }
+  return action();
+}
