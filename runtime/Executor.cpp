@@ -10,6 +10,7 @@
 #include "runtime/Guarded.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace ssmrt {
 
@@ -136,8 +137,17 @@ void Executor::launch(const PlanLaunch &launch, const Context &call,
     arguments.push_back(resolve(argument, call, layer));
   KernelCall kernelCall{model->kernel(variant->kernel), arguments.data(),
                         scratch.data(), scratchStride};
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start =
+      kernelTimes ? Clock::now() : Clock::time_point();
   model->pool().run(variant->grid.evaluate(call.symbols), runChunk,
                     &kernelCall);
+  if (kernelTimes) {
+    KernelTime &time = (*kernelTimes)[variant->kernel];
+    time.seconds +=
+        std::chrono::duration<double>(Clock::now() - start).count();
+    ++time.launches;
+  }
   ++launchCount;
 }
 

@@ -24,6 +24,14 @@ namespace ssmrt {
 using ResidualSink =
     std::function<void(int64_t layer, const float *rows, int64_t stride)>;
 
+/// Launches of one kernel and the seconds they took.
+struct KernelTime {
+  int64_t launches = 0;
+  double seconds = 0;
+};
+/// One entry for each kernel of a plan.
+using KernelTimes = std::vector<KernelTime>;
+
 /// Owns the memory of calls and runs them. As the pool of the model, for one
 /// thread at a time.
 class Executor {
@@ -41,6 +49,9 @@ public:
 
   /// Logits of the `index`-th wanted row of the last call, until the next one.
   const float *logits(int64_t index) const;
+
+  /// Adds the time of every launch to `times` from now on; null: no clock.
+  void setKernelTimes(KernelTimes *times) { kernelTimes = times; }
 
   /// Launches of the last call.
   int64_t launches() const { return launchCount; }
@@ -69,6 +80,7 @@ private:
   int64_t capacity = 0;
   std::vector<uint64_t> arguments;
   int64_t launchCount = 0;
+  KernelTimes *kernelTimes = nullptr;
 
   bool poison = false;
   /// Buffers that several sections use: always taken as alive.

@@ -95,6 +95,8 @@ public:
   /// `nextTokens` becomes what was saved.
   Status loadState(const std::string &path, std::vector<int32_t> &nextTokens);
 
+  void setKernelTimes(KernelTimes *times) { executor->setKernelTimes(times); }
+
   const LaunchCounts &launches() const { return counts; }
 
 private:

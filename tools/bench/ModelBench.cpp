@@ -1,0 +1,337 @@
+//===- ModelBench.cpp - Speed of a whole model as shares of limits --------===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/bench/ModelBench.h"
+
+#include "runtime/Model.h"
+#include "runtime/Session.h"
+#include "tools/bench/Limits.h"
+
+#include "nlohmann/json.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+#include <sys/resource.h>
+
+using namespace ssmbench;
+using namespace ssmrt;
+
+double BenchResult::decodeShareOfRead() const {
+  return double(weightBytes + stateBytes) / bestStep / readRate;
+}
+
+double BenchResult::prefillShareOfPeak() const {
+  double peak = precision == "bf16" && dotRate > 0 ? dotRate : fmaRate;
+  return prefillFlops / bestPrefill / peak;
+}
+
+/// A weight that meets rows in a matrix product, by its layout.
+static bool isProduct(const PlanWeight &weight) {
+  return weight.layout.panelRows > 0;
+}
+
+/// Sums `measure` over every use of a product's weight in one call of an entry
+/// point; the embedding is a gather, not a product.
+template <typename Measure>
+static double sumProducts(const Plan &plan, Measure measure) {
+  double sum = 0;
+  for (const PlanLayer &layer : plan.layers)
+    for (int64_t weight : layer.weights)
+      if (isProduct(plan.weights[weight]))
+        sum += measure(plan.weights[weight], /*isHead=*/false);
+  std::set<int64_t> head;
+  for (const PlanLaunch &launch : plan.after.step)
+    for (const PlanArgument &argument : launch.arguments)
+      if (argument.kind == PlanArgument::Kind::GlobalWeight)
+        head.insert(argument.index);
+  for (int64_t weight : head)
+    if (isProduct(plan.weights[weight]))
+      sum += measure(plan.weights[weight], /*isHead=*/true);
+  return sum;
+}
+
+/// Bytes that one sequence's states move in a step: fixed ones are read and
+/// written, keys and values of `context` tokens read.
+static int64_t stateBytes(const Plan &plan, int64_t context) {
+  int64_t sum = 0;
+  for (const PlanLayer &layer : plan.layers)
+    for (int64_t index : plan.bodies[layer.body].states) {
+      const PlanState &state = plan.states[index];
+      if (state.isPaged()) {
+        sum += state.bytes / kPageTokens * context;
+      } else if (state.kind == StateKind::Conv) {
+        sum += state.bytes; // two copies: one is read, one written
+      } else {
+        sum += 2 * state.bytes;
+      }
+    }
+  return sum;
+}
+
+static double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// Tokens spread over the vocabulary, the same in every run.
+static std::vector<int32_t> makePrompt(int64_t length, int64_t vocab,
+                                       int64_t sequence) {
+  std::vector<int32_t> tokens;
+  for (int64_t i = 0; i < length; ++i)
+    tokens.push_back(int32_t((i * 7919 + sequence * 104729 + 13) % vocab));
+  return tokens;
+}
+
+namespace {
+/// Runs rounds of prompt and steps and keeps their times.
+class Bench {
+public:
+  Bench(std::shared_ptr<Model> model, const BenchOptions &options)
+      : model(std::move(model)), options(options),
+        limits(this->model->pool().threads()) {}
+
+  Expected<BenchResult> run();
+
+private:
+  Status startSequences(int64_t length);
+  Expected<double> timePrefill();
+  Status timeSteps(std::vector<double> &steps);
+  std::vector<SequenceTokens> each(const std::vector<std::vector<int32_t>> &);
+
+  std::shared_ptr<Model> model;
+  BenchOptions options;
+  Limits limits;
+  std::unique_ptr<Session> session;
+};
+} // namespace
+
+std::vector<SequenceTokens>
+Bench::each(const std::vector<std::vector<int32_t>> &tokens) {
+  std::vector<SequenceTokens> parts;
+  for (size_t i = 0; i < tokens.size(); ++i)
+    parts.push_back({int64_t(i), {tokens[i].data(), tokens[i].size()}});
+  return parts;
+}
+
+/// New sequences that have seen `length` tokens.
+Status Bench::startSequences(int64_t length) {
+  std::vector<std::vector<int32_t>> prompts;
+  for (int64_t i = 0; i < options.batch; ++i) {
+    if (Status status = session->reset(i); !status)
+      return status;
+    prompts.push_back(makePrompt(length, model->plan().vocab, i));
+  }
+  if (length == 0)
+    return {};
+  std::vector<SequenceTokens> parts = each(prompts);
+  return session->prefill({parts.data(), parts.size()}, LogitsMode::Last);
+}
+
+Expected<double> Bench::timePrefill() {
+  double start = now();
+  if (Status status = startSequences(options.promptLength); !status)
+    return status;
+  return now() - start;
+}
+
+Status Bench::timeSteps(std::vector<double> &steps) {
+  std::vector<std::vector<int32_t>> tokens(options.batch, {1});
+  for (int64_t i = 0; i < options.generatedLength; ++i) {
+    if (i % 4 == 0)
+      limits.readRound();
+    std::vector<SequenceTokens> parts = each(tokens);
+    double start = now();
+    if (Status status =
+            session->step({parts.data(), parts.size()}, LogitsMode::Last);
+        !status)
+      return status;
+    steps.push_back(now() - start);
+    for (int64_t s = 0; s < options.batch; ++s) {
+      const float *logits = session->lastLogits(s);
+      tokens[s][0] =
+          int32_t(std::max_element(logits, logits + model->plan().vocab) -
+                  logits);
+    }
+  }
+  return {};
+}
+
+/// Sorted by time, most first.
+static std::vector<KernelShare> collect(const Plan &plan,
+                                       const KernelTimes &times) {
+  std::vector<KernelShare> result;
+  for (size_t i = 0; i < times.size(); ++i)
+    if (times[i].launches)
+      result.push_back(
+          {plan.kernels[i].name, times[i].launches, times[i].seconds});
+  std::sort(result.begin(), result.end(),
+            [](const KernelShare &a, const KernelShare &b) {
+              return a.seconds > b.seconds;
+            });
+  return result;
+}
+
+Expected<BenchResult> Bench::run() {
+  SessionOptions sessionOptions;
+  sessionOptions.sequences = options.batch;
+  sessionOptions.context =
+      std::max(options.promptLength,
+               options.context + options.generatedLength) + 1;
+  Expected<std::unique_ptr<Session>> created =
+      Session::create(model, sessionOptions);
+  if (!created)
+    return created.status();
+  session = std::move(*created);
+
+  const Plan &plan = model->plan();
+  BenchResult result;
+  result.target = plan.target;
+  result.precision = plan.precision;
+  result.threads = model->pool().threads();
+  result.batch = options.batch;
+  result.promptLength = options.promptLength;
+  result.generatedLength = options.generatedLength;
+  result.context = options.context;
+  result.weightBytes = int64_t(sumProducts(
+      plan, [](const PlanWeight &w, bool) { return double(w.layout.bytes()); }));
+  result.stateBytes = options.batch * stateBytes(plan, options.context);
+  double rows = double(options.batch * options.promptLength);
+  result.prefillFlops = sumProducts(plan, [&](const PlanWeight &w, bool isHead) {
+    return 2.0 * double(w.layout.rows) * double(w.layout.columns) *
+           (isHead ? double(options.batch) : rows);
+  });
+
+  std::vector<double> prefills, steps;
+  KernelTimes prefillTimes(plan.kernels.size()), stepTimes(plan.kernels.size());
+  for (int round = 0; round < options.rounds; ++round) {
+    limits.fmaRound();
+    limits.dotRound();
+    Expected<double> seconds = timePrefill();
+    if (!seconds)
+      return seconds.status();
+    prefills.push_back(*seconds);
+    if (Status status = startSequences(options.context); !status)
+      return status;
+    if (Status status = timeSteps(steps); !status)
+      return status;
+  }
+  // Once more with a clock around each launch.
+  session->setKernelTimes(&prefillTimes);
+  if (Expected<double> seconds = timePrefill(); !seconds)
+    return seconds.status();
+  session->setKernelTimes(nullptr);
+  if (Status status = startSequences(options.context); !status)
+    return status;
+  session->setKernelTimes(&stepTimes);
+  std::vector<double> ignored;
+  if (Status status = timeSteps(ignored); !status)
+    return status;
+
+  result.bestPrefill = *std::min_element(prefills.begin(), prefills.end());
+  result.medianPrefill = median(prefills);
+  result.bestStep = *std::min_element(steps.begin(), steps.end());
+  result.medianStep = median(steps);
+  result.readRate = limits.bestRead;
+  result.fmaRate = limits.bestFma;
+  result.dotRate = limits.bestDot;
+  result.prefillKernels = collect(plan, prefillTimes);
+  result.stepKernels = collect(plan, stepTimes);
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  result.peakResidentBytes = int64_t(usage.ru_maxrss) * 1024;
+  return result;
+}
+
+Expected<BenchResult> ssmbench::benchmark(std::shared_ptr<Model> model,
+                                          const BenchOptions &options) {
+  return Bench(std::move(model), options).run();
+}
+
+template <typename... Args>
+static void print(std::string &text, const char *format, Args... args) {
+  char line[256];
+  std::snprintf(line, sizeof line, format, args...);
+  text += line;
+}
+
+static void printKernels(std::string &text, const char *title,
+                         const std::vector<KernelShare> &kernels) {
+  double total = 0;
+  for (const KernelShare &time : kernels)
+    total += time.seconds;
+  print(text, "%s\n", title);
+  for (const KernelShare &time : kernels)
+    print(text, "  %-28s %8lld launches %8.2f us each %5.1f %%\n",
+          time.kernel.c_str(), static_cast<long long>(time.launches),
+          1e6 * time.seconds / double(time.launches),
+          100 * time.seconds / total);
+}
+
+std::string ssmbench::toText(const BenchResult &r) {
+  std::string text;
+  print(text, "%s, precision %s, %d threads, batch %lld\n", r.target.c_str(),
+        r.precision.c_str(), r.threads, static_cast<long long>(r.batch));
+  print(text, "limits: read %.1f GB/s, f32 multiply-add %.0f GFLOP/s",
+        r.readRate / 1e9, r.fmaRate / 1e9);
+  if (r.dotRate > 0)
+    print(text, ", bf16 dot %.0f GFLOP/s", r.dotRate / 1e9);
+  print(text,
+        "\nprefill %lld tokens: %.2f ms best, %.2f ms median, %.0f tokens/s, "
+        "%.1f %% of the peak\n",
+        static_cast<long long>(r.promptLength), 1e3 * r.bestPrefill,
+        1e3 * r.medianPrefill,
+        double(r.batch * r.promptLength) / r.bestPrefill,
+        100 * r.prefillShareOfPeak());
+  print(text,
+        "decode: %.3f ms best, %.3f ms median, %.1f tokens/s, %.1f %% of stream "
+        "read (%.1f MB weights, %.1f MB states)\n",
+        1e3 * r.bestStep, 1e3 * r.medianStep, double(r.batch) / r.bestStep,
+        100 * r.decodeShareOfRead(), double(r.weightBytes) / 1e6,
+        double(r.stateBytes) / 1e6);
+  print(text, "peak resident memory: %.1f MB\n",
+        double(r.peakResidentBytes) / 1e6);
+  printKernels(text, "prefill kernels:", r.prefillKernels);
+  printKernels(text, "step kernels:", r.stepKernels);
+  return text;
+}
+
+static nlohmann::ordered_json kernelsJson(const std::vector<KernelShare> &times) {
+  auto list = nlohmann::ordered_json::array();
+  for (const KernelShare &time : times)
+    list.push_back({{"kernel", time.kernel},
+                    {"launches", time.launches},
+                    {"us", 1e6 * time.seconds / double(time.launches)}});
+  return list;
+}
+
+std::string ssmbench::toJson(const BenchResult &r) {
+  nlohmann::ordered_json json;
+  json["target"] = r.target;
+  json["precision"] = r.precision;
+  json["threads"] = r.threads;
+  json["batch"] = r.batch;
+  json["limits"] = {{"read_gb_per_s", r.readRate / 1e9},
+                    {"fma_gflop_per_s", r.fmaRate / 1e9},
+                    {"dot_gflop_per_s", r.dotRate / 1e9}};
+  json["prefill"] = {{"tokens", r.promptLength},
+                     {"best_ms", 1e3 * r.bestPrefill},
+                     {"median_ms", 1e3 * r.medianPrefill},
+                     {"flops", r.prefillFlops},
+                     {"share_of_peak", r.prefillShareOfPeak()}};
+  json["decode"] = {{"context", r.context},
+                    {"best_ms", 1e3 * r.bestStep},
+                    {"median_ms", 1e3 * r.medianStep},
+                    {"weight_bytes", r.weightBytes},
+                    {"state_bytes", r.stateBytes},
+                    {"tokens_per_s", double(r.batch) / r.bestStep},
+                    {"share_of_read", r.decodeShareOfRead()}};
+  json["peak_resident_bytes"] = r.peakResidentBytes;
+  json["prefill_kernels"] = kernelsJson(r.prefillKernels);
+  json["step_kernels"] = kernelsJson(r.stepKernels);
+  return json.dump(2) + "\n";
+}
