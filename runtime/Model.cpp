@@ -12,14 +12,9 @@
 
 namespace ssmrt {
 
-Model::Model(Artifact artifact, size_t image, Plan plan, CodeImage code,
-             int threadCount)
+Model::Model(Artifact artifact, size_t image, Plan plan, int threadCount)
     : source(std::move(artifact)), imageIndex(image),
-      hostProgram(std::move(plan)), code(std::move(code)),
-      threads(threadCount) {
-  for (const PlanKernel &kernel : hostProgram.kernels)
-    kernels.push_back(this->code.kernelAt(kernel.offset));
-}
+      hostProgram(std::move(plan)), threads(threadCount) {}
 
 Expected<std::shared_ptr<Model>> Model::open(const std::string &path,
                                              const ModelOptions &options) {
@@ -36,39 +31,56 @@ Expected<std::shared_ptr<Model>> Model::load(Artifact artifact,
     Expected<size_t> index = artifact.choose(options.precision);
     if (!index)
       return index.status();
-    const ArtifactImage &image = artifact.images()[*index];
-    Expected<Plan> plan = artifact.plan(image);
+    Expected<Plan> plan = artifact.plan(artifact.images()[*index]);
     if (!plan)
       return plan.status();
-    Expected<CodeImage> code = CodeImage::load(artifact, image);
-    if (!code)
-      return code.status();
     std::shared_ptr<Model> model(new Model(std::move(artifact), *index,
-                                           *std::move(plan), *std::move(code),
-                                           options.threads));
-    Expected<WeightStore> store = error("no weights");
-    if (!options.weights.empty()) {
-      Expected<Checkpoint> checkpoint = Checkpoint::open(options.weights);
-      if (!checkpoint)
-        return checkpoint.status();
-      store = WeightStore::pack(model->plan(), *checkpoint, model->pool(),
-                                options.useCache, options.progress);
-    } else if (model->plan().weights.empty() ||
-               model->artifact().hasPackedWeights()) {
-      store = WeightStore::fromArtifact(model->artifact(), model->image(),
-                                        model->plan());
-    } else {
-      return error(model->artifact().path() +
-                   ": no embedded weights, expected a folder or random:SEED");
-    }
-    if (!store)
-      return store.status();
-    model->store = *std::move(store);
+                                           *std::move(plan), options.threads));
+    if (Status status = model->loadKernels(options); !status)
+      return status;
+    if (Status status = model->loadWeights(options); !status)
+      return status;
     model->loadTime = std::chrono::duration<double, std::milli>(
                           std::chrono::steady_clock::now() - start)
                           .count();
     return model;
   });
+}
+
+Status Model::loadKernels(const ModelOptions &options) {
+  if (!options.kernels) {
+    Expected<CodeImage> loaded = CodeImage::load(source, image());
+    if (!loaded)
+      return loaded.status();
+    code.emplace(*std::move(loaded));
+  }
+  for (const PlanKernel &kernel : hostProgram.kernels) {
+    kernels.push_back(code ? code->kernelAt(kernel.offset)
+                           : options.kernels(kernel.name));
+    if (!kernels.back())
+      return error(source.path() + ": missing kernel '" + kernel.name + "'");
+  }
+  return {};
+}
+
+Status Model::loadWeights(const ModelOptions &options) {
+  Expected<WeightStore> loaded = error("no weights");
+  if (!options.weights.empty()) {
+    Expected<Checkpoint> checkpoint = Checkpoint::open(options.weights);
+    if (!checkpoint)
+      return checkpoint.status();
+    loaded = WeightStore::pack(hostProgram, *checkpoint, threads,
+                               options.useCache, options.progress);
+  } else if (hostProgram.weights.empty() || source.hasPackedWeights()) {
+    loaded = WeightStore::fromArtifact(source, image(), hostProgram);
+  } else {
+    return error(source.path() +
+                 ": no embedded weights, expected a folder or random:SEED");
+  }
+  if (!loaded)
+    return loaded.status();
+  store = *std::move(loaded);
+  return {};
 }
 
 } // namespace ssmrt

@@ -14,9 +14,10 @@
 #include "runtime/ThreadPool.h"
 #include "runtime/WeightStore.h"
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace ssmrt {
@@ -30,6 +31,9 @@ struct ModelOptions {
   int threads = 0;
   bool useCache = true;
   Progress progress;
+  /// If set, gives the kernels by their names instead of the artifact's code:
+  /// for kernels that are linked into the process.
+  std::function<KernelFunction(const std::string &name)> kernels;
 };
 
 /// An artifact with one of its images, its weights and a thread pool. Sessions
@@ -52,13 +56,15 @@ public:
   double loadMs() const { return loadTime; }
 
 private:
-  Model(Artifact artifact, size_t image, Plan plan, CodeImage code,
-        int threadCount);
+  Model(Artifact artifact, size_t image, Plan plan, int threadCount);
+
+  Status loadKernels(const ModelOptions &options);
+  Status loadWeights(const ModelOptions &options);
 
   Artifact source;
   size_t imageIndex;
   Plan hostProgram;
-  CodeImage code;
+  std::optional<CodeImage> code;
   std::vector<KernelFunction> kernels;
   ThreadPool threads;
   WeightStore store;

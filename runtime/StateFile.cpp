@@ -10,6 +10,7 @@
 #include "runtime/SafeTensors.h"
 #include "runtime/StateLayout.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <list>
@@ -22,6 +23,7 @@ namespace {
 constexpr const char *kFormat = "ssmc-state";
 constexpr const char *kVersion = "1";
 constexpr int64_t kMostTokens = int64_t{1} << 40;
+constexpr int64_t kMostSequences = int64_t{1} << 20;
 
 std::string kindName(StateKind kind) {
   switch (kind) {
@@ -144,6 +146,27 @@ Status importState(const SafeTensors &file, const std::string &name,
 }
 
 } // namespace
+
+Expected<StateSummary> readStateSummary(const std::string &path) {
+  return guarded([&]() -> Expected<StateSummary> {
+    Expected<SafeTensors> file = SafeTensors::open(path);
+    if (!file)
+      return file.status();
+    StateSummary summary;
+    Expected<int64_t> count = readNumber(*file, "sequences", kMostSequences, 0);
+    if (!count)
+      return count.status();
+    summary.sequences = *count;
+    for (int64_t i = 0; i < summary.sequences; ++i) {
+      Expected<int64_t> seen =
+          readNumber(*file, "tokens_seen." + std::to_string(i), kMostTokens, 0);
+      if (!seen)
+        return seen.status();
+      summary.tokensSeen = std::max(summary.tokensSeen, *seen);
+    }
+    return summary;
+  });
+}
 
 Status writeStateFile(const std::string &path, const std::string &modelHash,
                       const StateStore &store,

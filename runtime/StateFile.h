@@ -21,6 +21,15 @@
 
 namespace ssmrt {
 
+/// What a state file holds, without its tensors.
+struct StateSummary {
+  int64_t sequences = 0;
+  /// The largest number of tokens that a sequence has seen.
+  int64_t tokensSeen = 0;
+};
+
+Expected<StateSummary> readStateSummary(const std::string &path);
+
 /// `nextTokens` has an entry for each sequence; -1: none.
 Status writeStateFile(const std::string &path, const std::string &modelHash,
                       const StateStore &store,
