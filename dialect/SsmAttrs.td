@@ -106,13 +106,15 @@ def Ssm_MambaAttr : Ssm_Attr<"Mamba", "mamba"> {
   let description = [{
     `inner` channels I, `state` N per channel, causal convolution of `conv` taps,
     low-rank dt of `dt_rank`. With `dt_bc_eps` the parts dt, B and C of the x
-    projection are RMS-normalised without gain (falcon_mamba).
+    projection are RMS-normalised, without gain (falcon_mamba) or, with
+    `dt_bc_gain`, by dt_layernorm, b_layernorm and c_layernorm (jamba).
   }];
   let parameters = (ins "int64_t":$inner, "int64_t":$state, "int64_t":$conv,
     "int64_t":$dt_rank,
     DefaultValuedParameter<"bool", "true">:$conv_bias,
     DefaultValuedParameter<"bool", "false">:$proj_bias,
-    OptionalParameter<"std::optional<::ssm::Real>">:$dt_bc_eps);
+    OptionalParameter<"std::optional<::ssm::Real>">:$dt_bc_eps,
+    DefaultValuedParameter<"bool", "false">:$dt_bc_gain);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

@@ -123,7 +123,10 @@ SmallVector<double> RopeAttr::frequencies() const {
 
 LogicalResult MambaAttr::verify(EmitError emitError, int64_t inner,
                                 int64_t state, int64_t conv, int64_t dtRank,
-                                bool, bool, std::optional<Real> dtBcEps) {
+                                bool, bool, std::optional<Real> dtBcEps,
+                                bool dtBcGain) {
+  if (dtBcGain && !dtBcEps)
+    return emitError() << "expected 'dt_bc_eps' beside 'dt_bc_gain'";
   if (dtBcEps && failed(verifyEps(emitError, "dt_bc_eps", *dtBcEps)))
     return failure();
   return verifyPositive(emitError, {{"inner", inner},

@@ -20,14 +20,15 @@ static int64_t width(Value rows) {
   return cast<RankedTensorType>(rows.getType()).getDimSize(1);
 }
 
-/// Fails unless the optional vector `bias` has `columns` entries.
-static LogicalResult verifyBias(Operation *op, Value bias, int64_t columns) {
-  if (!bias)
+/// Fails unless the optional operand `name` has `columns` entries.
+static LogicalResult verifyVector(Operation *op, StringRef name, Value vector,
+                                  int64_t columns) {
+  if (!vector)
     return success();
-  int64_t size = cast<RankedTensorType>(bias.getType()).getDimSize(0);
+  int64_t size = cast<RankedTensorType>(vector.getType()).getDimSize(0);
   if (size != columns)
-    return op->emitOpError("expected 'bias' of ")
-           << columns << " entries, got " << size;
+    return op->emitOpError("expected '")
+           << name << "' of " << columns << " entries, got " << size;
   return success();
 }
 
@@ -53,15 +54,18 @@ LogicalResult LayersOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 LogicalResult LinearOp::verify() {
-  return verifyBias(*this, getBias(), width(getResult()));
+  return verifyVector(*this, "bias", getBias(), width(getResult()));
 }
 
 LogicalResult NormOp::verify() {
-  bool needsBias = getKind().getKind() == NormKind::Layer1p;
-  if (needsBias != bool(getBias()))
-    return emitOpError(needsBias ? "expected a bias for a layer norm"
-                                 : "expected no bias for an RMS norm");
-  return verifyBias(*this, getBias(), width(getInput()));
+  bool isLayerNorm = getKind().getKind() == NormKind::Layer1p;
+  if (isLayerNorm && !(getWeight() && getBias()))
+    return emitOpError("expected a weight and a bias for a layer norm");
+  if (!isLayerNorm && getBias())
+    return emitOpError("expected no bias for an RMS norm");
+  if (failed(verifyVector(*this, "weight", getWeight(), width(getInput()))))
+    return failure();
+  return verifyVector(*this, "bias", getBias(), width(getInput()));
 }
 
 LogicalResult GatedNormOp::verify() {
@@ -73,10 +77,7 @@ LogicalResult GatedNormOp::verify() {
   if (hasNorm != bool(getWeight()))
     return emitOpError(hasNorm ? "expected a weight"
                                : "expected no weight without a norm");
-  if (hasNorm &&
-      cast<RankedTensorType>(getWeight().getType()).getDimSize(0) != columns)
-    return emitOpError("expected a weight of ") << columns << " entries";
-  return success();
+  return verifyVector(*this, "weight", getWeight(), columns);
 }
 
 LogicalResult SplitOp::verify() {
@@ -101,7 +102,7 @@ LogicalResult CausalConv1dOp::verify() {
   if (kept != taps - 1)
     return emitOpError("expected a state of ")
            << taps - 1 << " inputs for " << taps << " taps, got " << kept;
-  return verifyBias(*this, getBias(), width(getInput()));
+  return verifyVector(*this, "bias", getBias(), width(getInput()));
 }
 
 LogicalResult SsdOp::verify() {

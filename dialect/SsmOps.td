@@ -110,19 +110,19 @@ def Ssm_LinearOp : Ssm_PureOp<"linear", [DimsMatch<"weight", 1, "input", 1>,
   let hasVerifier = 1;
 }
 
-def Ssm_NormOp : Ssm_PureOp<"norm", [SameType<"input", "result">,
-                                     DimsMatch<"input", 1, "weight", 0>]> {
+def Ssm_NormOp : Ssm_PureOp<"norm", [AttrSizedOperandSegments,
+                                     SameType<"input", "result">]> {
   let summary = "Normalisation of each row";
   let description = [{
     RMSNorm or LayerNorm1P (`kind`); statistics in f32. Without `weight` the gain
-    is 1. Layer norms have a bias, RMS norms none (`norm_c1`).
+    is 1. Layer norms have a weight and a bias, RMS norms no bias (`norm_c1`).
   }];
-  let arguments = (ins Ssm_Rows:$input, Ssm_Vector:$weight,
+  let arguments = (ins Ssm_Rows:$input, Optional<Ssm_Vector>:$weight,
                        Optional<Ssm_Vector>:$bias, Ssm_NormAttr:$kind);
   let results = (outs Ssm_Rows:$result);
   let assemblyFormat = [{
-    $kind $input `,` $weight (`bias` $bias^)? attr-dict
-    `:` type($input) `,` type($weight) (`,` type($bias)^)?
+    $kind $input (`weight` $weight^ `:` type($weight))?
+    (`bias` $bias^ `:` type($bias))? attr-dict `:` type($input)
   }];
   let hasVerifier = 1;
 }

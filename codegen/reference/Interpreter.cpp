@@ -170,7 +170,7 @@ llvm::Error Evaluation::run(Operation &op) {
         return llvm::Error::success();
       })
       .Case([&](NormOp op) {
-        set(op.getResult(), norm(get(op.getInput()), get(op.getWeight()),
+        set(op.getResult(), norm(get(op.getInput()), optional(op.getWeight()),
                                  optional(op.getBias()), op.getKind()));
         if (observer && isa<ProgramOp>(op->getParentOp()))
           observer(kFinalNorm, get(op.getResult()));

@@ -103,7 +103,7 @@ Tensor reference::linear(const Tensor &input, const Tensor &weight,
   return result;
 }
 
-Tensor reference::norm(const Tensor &input, const Tensor &weight,
+Tensor reference::norm(const Tensor &input, const Tensor *weight,
                        const Tensor *bias, NormAttr kind) {
   int64_t rows = input.dim(0), width = input.dim(1);
   Tensor result = zeros(input.shape);
@@ -118,7 +118,7 @@ Tensor reference::norm(const Tensor &input, const Tensor &weight,
     double scale = 1 / std::sqrt(square + kind.getEps());
     for (int64_t d = 0; d < width; ++d)
       result.values[t * width + d] = (x[d] - mean) * scale *
-                                         (weight[d] + (layer ? 1 : 0)) +
+                                         (weight ? (*weight)[d] + (layer ? 1 : 0) : 1) +
                                      (bias ? (*bias)[d] : 0);
   }
   return result;

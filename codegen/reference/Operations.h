@@ -18,7 +18,7 @@ namespace ssm::reference {
 Tensor embedding(llvm::ArrayRef<int32_t> tokens, const Tensor &table,
                  double multiplier);
 Tensor linear(const Tensor &input, const Tensor &weight, const Tensor *bias);
-Tensor norm(const Tensor &input, const Tensor &weight, const Tensor *bias,
+Tensor norm(const Tensor &input, const Tensor *weight, const Tensor *bias,
             NormAttr kind);
 Tensor gatedNorm(const Tensor &input, const Tensor &gate, const Tensor *weight,
                  GateOrder order, int64_t groups, double eps);

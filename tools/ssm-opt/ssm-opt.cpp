@@ -7,6 +7,7 @@
 
 #include "dialect/Kern.h"
 #include "dialect/Ssm.h"
+#include "passes/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
@@ -17,6 +18,7 @@ int main(int argc, char **argv) {
   registry.insert<ssm::SsmDialect, kern::KernDialect, mlir::func::FuncDialect,
                   mlir::arith::ArithDialect, mlir::math::MathDialect>();
   mlir::registerTransformsPasses();
+  ssm::registerSsmPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(
       argc, argv, "ssmc: passes on language models\n", registry));
 }

@@ -1,0 +1,16 @@
+//===- Pipelines.h - Lists of passes ---------------------------------*- C++ -*-
+//===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#pragma once
+
+#include "mlir/Pass/PassManager.h"
+
+namespace ssm {
+/// Block form to op form, simplified.
+void buildExpandPipeline(mlir::OpPassManager &passes);
+} // namespace ssm

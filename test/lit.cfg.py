@@ -1,0 +1,12 @@
+"""Tests of IR: `ninja check-ssm`. `-D roundtrip=1` forces round trips."""
+import os
+import lit.formats
+
+config.name = "ssmc"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["fuzz"]
+config.environment["PATH"] = os.pathsep.join(
+    [config.tools_dir, config.llvm_tools_dir, os.environ["PATH"]])
+if lit_config.params.get("roundtrip"):
+    config.substitutions.append((r"\bssm-opt\b", "ssm-opt --verify-roundtrip"))
