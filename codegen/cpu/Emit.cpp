@@ -23,6 +23,12 @@ FailureOr<SmallVector<KernelInfo>> ssm::emitKernel(Operation *kernOp,
       .Case([&](kern::KvAppendOp op) {
         return emitKvAppend(op, name, target, module);
       })
+      .Case([&](kern::EmbedOp op) {
+        return emitEmbed(op, name, target, module);
+      })
+      .Case([&](kern::RowwiseOp op) {
+        return emitRowwise(op, name, target, module);
+      })
       .Case([&](kern::GemmOp op) { return emitGemm(op, name, target, module); })
       .Default([&](Operation *op) -> KernelInfos {
         return op->emitError("no CPU kernel for '") << op->getName() << "'";

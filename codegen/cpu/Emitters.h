@@ -18,6 +18,10 @@ KernelInfos emitAttention(kern::AttentionOp op, llvm::StringRef name,
                           const Target &target, mlir::ModuleOp module);
 KernelInfos emitKvAppend(kern::KvAppendOp op, llvm::StringRef name,
                          const Target &target, mlir::ModuleOp module);
+KernelInfos emitEmbed(kern::EmbedOp op, llvm::StringRef name,
+                      const Target &target, mlir::ModuleOp module);
+KernelInfos emitRowwise(kern::RowwiseOp op, llvm::StringRef name,
+                        const Target &target, mlir::ModuleOp module);
 KernelInfos emitGemm(kern::GemmOp op, llvm::StringRef name,
                      const Target &target, mlir::ModuleOp module);
 
