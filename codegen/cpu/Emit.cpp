@@ -30,6 +30,12 @@ FailureOr<SmallVector<KernelInfo>> ssm::emitKernel(Operation *kernOp,
         return emitRowwise(op, name, target, module);
       })
       .Case([&](kern::GemmOp op) { return emitGemm(op, name, target, module); })
+      .Case([&](kern::ConvOp op) { return emitConv(op, name, target, module); })
+      .Case([&](kern::ScanOp op) { return emitScan(op, name, target, module); })
+      .Case([&](kern::SsdOp op) { return emitSsd(op, name, target, module); })
+      .Case([&](kern::SsmStepOp op) {
+        return emitSsmStep(op, name, target, module);
+      })
       .Default([&](Operation *op) -> KernelInfos {
         return op->emitError("no CPU kernel for '") << op->getName() << "'";
       });

@@ -24,5 +24,13 @@ KernelInfos emitRowwise(kern::RowwiseOp op, llvm::StringRef name,
                         const Target &target, mlir::ModuleOp module);
 KernelInfos emitGemm(kern::GemmOp op, llvm::StringRef name,
                      const Target &target, mlir::ModuleOp module);
+KernelInfos emitConv(kern::ConvOp op, llvm::StringRef name, const Target &target,
+                     mlir::ModuleOp module);
+KernelInfos emitScan(kern::ScanOp op, llvm::StringRef name, const Target &target,
+                     mlir::ModuleOp module);
+KernelInfos emitSsd(kern::SsdOp op, llvm::StringRef name, const Target &target,
+                    mlir::ModuleOp module);
+KernelInfos emitSsmStep(kern::SsmStepOp op, llvm::StringRef name,
+                        const Target &target, mlir::ModuleOp module);
 
 } // namespace ssm

@@ -322,6 +322,25 @@ void KernelBuilder::forLoop(int64_t count, int64_t step,
   forLoop(i64(0), i64(count), i64(step), body);
 }
 
+void KernelBuilder::forVectors(int64_t count,
+                               function_ref<void(Value, Value)> body) {
+  int64_t whole = count / lanes() * lanes();
+  forLoop(whole, lanes(), [&](Value offset) { body(offset, {}); });
+  if (whole < count)
+    body(i64(whole), i64(count - whole));
+}
+
+void KernelBuilder::forTiles(int64_t count, int64_t width,
+                             function_ref<void(Value, int64_t, Value)> body) {
+  int64_t tile = width * lanes(), whole = count / tile * tile;
+  forLoop(whole, tile, [&](Value offset) { body(offset, width, {}); });
+  int64_t rest = count - whole;
+  if (rest == 0)
+    return;
+  int64_t last = rest % lanes();
+  body(i64(whole), llvm::divideCeil(rest, lanes()), last ? i64(last) : Value());
+}
+
 void KernelBuilder::ifThen(Value condition, function_ref<void()> body) {
   ifElse(condition, body, nullptr);
 }

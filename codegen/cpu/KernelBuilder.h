@@ -202,6 +202,15 @@ public:
   /// A loop over 0..count of known length; one pass needs no loop.
   void forLoop(int64_t count, int64_t step,
                llvm::function_ref<void(mlir::Value)> body);
+  /// Calls `body` for each register of `count` consecutive floats with its offset
+  /// and the number of its lanes that exist (null: all).
+  void forVectors(int64_t count,
+                  llvm::function_ref<void(mlir::Value, mlir::Value)> body);
+  /// The same for tiles of at most `width` registers: offset, number of registers,
+  /// and lanes of the last one.
+  void forTiles(
+      int64_t count, int64_t width,
+      llvm::function_ref<void(mlir::Value, int64_t, mlir::Value)> body);
   void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
   void ifElse(mlir::Value condition, llvm::function_ref<void()> ifTrue,
               llvm::function_ref<void()> ifFalse);

@@ -66,17 +66,20 @@ static Value scaledExp2(KernelBuilder &b, ArrayRef<double> coefficients, Value r
   return b.bitcast(bits, b.getF32Type());
 }
 
-Value ssm::exp2(KernelBuilder &b, Value x, int degree) {
-  // At both bounds r is 0 and the power 1, so the sum of the exponents is that of
-  // zero and of infinity.
-  Value bounded =
-      b.atMost(b.atLeast(x, like(b, x, -127.0)), like(b, x, 128.0));
+Value ssm::exp2NonPositive(KernelBuilder &b, Value x, int degree) {
+  // At the bound r is 0 and the power 1, so the sum of the exponents is zero.
+  Value bounded = b.atLeast(x, like(b, x, -127.0));
   Value rounding = like(b, x, kRoundingNumber);
   Value shifted = b.add(bounded, rounding);
   Value r = b.sub(bounded, b.sub(shifted, rounding));
   if (degree == 5)
     return scaledExp2(b, kExp2Degree5, r, shifted);
   return scaledExp2(b, kExp2Degree6, r, shifted);
+}
+
+Value ssm::exp2(KernelBuilder &b, Value x, int degree) {
+  // At this bound the sum of the exponents is that of infinity.
+  return exp2NonPositive(b, b.atMost(x, like(b, x, 128.0)), degree);
 }
 
 Value ssm::exp(KernelBuilder &b, Value x) {

@@ -21,6 +21,10 @@ namespace ssm {
 /// 128 on.
 mlir::Value exp2(KernelBuilder &builder, mlir::Value x, int degree = 6);
 
+/// The same for x that is not positive, one instruction shorter.
+mlir::Value exp2NonPositive(KernelBuilder &builder, mlir::Value x,
+                            int degree = 6);
+
 /// e^x, 2 ulp; the largest number instead of infinity.
 mlir::Value exp(KernelBuilder &builder, mlir::Value x);
 
