@@ -7,6 +7,8 @@
 
 #include "codegen/cpu/VectorMath.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace ssm;
 
@@ -117,7 +119,11 @@ Value ssm::log1p(KernelBuilder &b, Value x) {
   Value logarithm = b.fma(tail, square, f);
   // k, from its place in the exponent.
   Value k = arith::SIToFPOp::create(b, x.getType(), exponent);
-  return b.fma(k, like(b, x, 0.69314718055994531 / (1 << 23)), logarithm);
+  Value sum = b.fma(k, like(b, x, 0.69314718055994531 / (1 << 23)), logarithm);
+  // Infinity and NaN are their own logarithms.
+  Value isFinite = b.cmp(arith::CmpFPredicate::OLT, x,
+                         like(b, x, std::numeric_limits<double>::infinity()));
+  return b.select(isFinite, sum, x);
 }
 
 /// Magnitude and sign of `x` put together again.
