@@ -7,8 +7,8 @@
 //
 // Lanes are channels. A unit is one block of channels of one sequence; the last
 // inputs stay in registers while time passes. The state of a sequence is
-// [2][K-1][C]: a call reads the copy of its first position's parity and writes that
-// of the position after its last.
+// [2][K-1][C]: a call reads the copy of its first position's parity and writes
+// that of the position after its last.
 //
 //===----------------------------------------------------------------------===//
 
@@ -91,10 +91,8 @@ void ConvEmitter::emitUnit(Value unit) {
             [&](Value channel) { emitVector(channel, {}); });
   if (whole == channels)
     return;
-  Value isLast =
-      b.cmp(arith::CmpIPredicate::eq, block, b.i64(blocks - 1));
-  b.ifThen(isLast,
-           [&] { emitVector(b.i64(whole), b.i64(channels - whole)); });
+  Value isLast = b.cmp(arith::CmpIPredicate::eq, block, b.i64(blocks - 1));
+  b.ifThen(isLast, [&] { emitVector(b.i64(whole), b.i64(channels - whole)); });
 }
 
 void ConvEmitter::emitVector(Value channel, Value count) {
@@ -112,9 +110,8 @@ void ConvEmitter::emitVector(Value channel, Value count) {
   auto step = [&](Value t, ValueRange carried) {
     Value row = b.add(firstRow, t);
     KernelBuilder::Values inputs(carried);
-    inputs.push_back(
-        b.loadFloats(b.at(input.row(b, row), channel, input.element),
-                     input.element, count));
+    inputs.push_back(b.loadFloats(
+        b.at(input.row(b, row), channel, input.element), input.element, count));
     SmallVector<Value> arguments = {b.mul(inputs[0], weights[0])};
     for (int64_t tap = 1; tap < taps; ++tap)
       arguments[0] = b.fma(inputs[tap], weights[tap], arguments[0]);

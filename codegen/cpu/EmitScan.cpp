@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Lanes are channels. A few states at a time stay in registers over a block of
-// tokens; what they add to h C waits in scratch memory for the other states. A is
-// [N][I] times log2(e), a state [N][I].
+// tokens; what they add to h C waits in scratch memory for the other states. A
+// is [N][I] times log2(e), a state [N][I].
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,12 +28,12 @@ namespace {
 class ScanEmitter {
 public:
   ScanEmitter(kern::ScanOp op, const Target &target)
-      : op(op), b(op.getLoc(), target), channels(op.getA().getType().getDimSize(0)),
+      : op(op), b(op.getLoc(), target),
+        channels(op.getA().getType().getDimSize(0)),
         states(op.getA().getType().getDimSize(1)),
         // Beside the states: dt, dt x, the sum, and what the exponential needs.
-        statesAtOnce(std::max<int64_t>(target.registers / 4 *
-                                           (target.registers > 16 ? 2 : 1),
-                                       1)) {}
+        statesAtOnce(std::max<int64_t>(
+            target.registers / 4 * (target.registers > 16 ? 2 : 1), 1)) {}
 
   KernelInfo emit(StringRef name, ModuleOp module);
 
@@ -88,8 +88,8 @@ KernelInfo ScanEmitter::emit(StringRef name, ModuleOp module) {
   info.name = name.str();
   info.grid = getAffineSymbolExpr(unsigned(CallSymbol::Sequences), context) *
               llvm::divideCeil(channels, kUnitChannels);
-  info.scratch = getAffineConstantExpr(
-      kBlockTokens * b.lanes() * sizeof(float), context);
+  info.scratch =
+      getAffineConstantExpr(kBlockTokens * b.lanes() * sizeof(float), context);
   return info;
 }
 
@@ -110,8 +110,7 @@ void ScanEmitter::emitUnit(Value unit) {
   if (whole == channels)
     return;
   Value isLast = b.cmp(arith::CmpIPredicate::eq, block, b.i64(blocks - 1));
-  b.ifThen(isLast,
-           [&] { emitVector(b.i64(whole), b.i64(channels - whole)); });
+  b.ifThen(isLast, [&] { emitVector(b.i64(whole), b.i64(channels - whole)); });
 }
 
 void ScanEmitter::emitVector(Value channel, Value count) {
@@ -137,8 +136,7 @@ void ScanEmitter::emitVector(Value channel, Value count) {
   });
 }
 
-void ScanEmitter::emitStates(Value firstState, int64_t number,
-                             bool addsToSum) {
+void ScanEmitter::emitStates(Value firstState, int64_t number, bool addsToSum) {
   Value offset = b.add(b.mul(firstState, channels), channel);
   Value hidden = b.at(slot, offset), decay = b.at(A, offset);
   KernelBuilder::Values held;
@@ -157,11 +155,9 @@ void ScanEmitter::emitStates(Value firstState, int64_t number,
       Value exponent =
           b.mul(delta, b.loadFloats(b.at(decay, n * channels), count));
       Value factor = exp2NonPositive(b, exponent, kExpDegree);
-      Value inputWeight =
-          b.loadFloats(b.at(rowB, n, B.element), B.element, 0);
+      Value inputWeight = b.loadFloats(b.at(rowB, n, B.element), B.element, 0);
       Value value = b.fma(carried[n], factor, b.mul(weighted, inputWeight));
-      Value outputWeight =
-          b.loadFloats(b.at(rowC, n, C.element), C.element, 0);
+      Value outputWeight = b.loadFloats(b.at(rowC, n, C.element), C.element, 0);
       sum = sum ? b.fma(value, outputWeight, sum) : b.mul(value, outputWeight);
       next.push_back(value);
     }

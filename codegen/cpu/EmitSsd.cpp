@@ -5,18 +5,18 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The chunked form of the Mamba-2 recurrence (Dao and Gu, "Transformers are SSMs",
-// arXiv 2405.21060, section 6) with the head dim as the vector axis. A unit is a
-// block of heads of one group in one sequence. For each chunk, with cum the running
-// sum of dt A (times log2 e) from the chunk's start:
+// The chunked form of the Mamba-2 recurrence (Dao and Gu, "Transformers are
+// SSMs", arXiv 2405.21060, section 6) with the head dim as the vector axis. A
+// unit is a block of heads of one group in one sequence. For each chunk, with
+// cum the running sum of dt A (times log2 e) from the chunk's start:
 //
 //   S = C B^T                                     once for the block of heads
 //   M[i, j] = S[i, j] 2^(cum_i - cum_j) dt_j, j <= i, plus D on the diagonal
 //   y_i = 2^cum_i (C_i h) + M_i x
 //   h = 2^cum_last h + sum_j B_j outer (2^(cum_last - cum_j) dt_j x_j)
 //
-// Chunks are aligned to absolute positions, so the first one of a call may be short.
-// A state is [H][N][P].
+// Chunks are aligned to absolute positions, so the first one of a call may be
+// short. A state is [H][N][P].
 //
 //===----------------------------------------------------------------------===//
 
@@ -82,7 +82,8 @@ private:
   Value countOf(int64_t vector, int64_t vectors, Value count) {
     return vector == vectors - 1 ? count : Value();
   }
-  /// Row r of the register block at `first`; rows behind the chunk repeat its last.
+  /// Row r of the register block at `first`; rows behind the chunk repeat its
+  /// last.
   Value blockRow(Value first, int64_t r) {
     return b.min(b.add(first, r), b.sub(length, 1));
   }
@@ -174,8 +175,7 @@ void SsdEmitter::emitUnit(Value unit) {
   Value part = b.rem(unit, groups * groupUnits);
   Value group = b.div(part, groupUnits);
   Value groupHead = b.mul(group, groupHeads);
-  Value firstHead =
-      b.add(groupHead, b.mul(b.rem(part, groupUnits), unitHeads));
+  Value firstHead = b.add(groupHead, b.mul(b.rem(part, groupUnits), unitHeads));
   Value endHead =
       b.min(b.add(firstHead, unitHeads), b.add(groupHead, groupHeads));
 
@@ -216,8 +216,7 @@ void SsdEmitter::emitTranspose() {
       Value column = transposed.at(b, state, j);
       int64_t last = stateDim % b.lanes();
       for (int64_t lane = 0; lane < (count ? last : b.lanes()); ++lane)
-        b.store(b.lane(vector, lane),
-                b.at(column, lane * transposed.stride));
+        b.store(b.lane(vector, lane), b.at(column, lane * transposed.stride));
     });
   });
 }
@@ -265,7 +264,9 @@ void SsdEmitter::emitHead(Value head) {
 /// behind the chunk get dt 0, which is neutral.
 void SsdEmitter::emitSteps(Value head) {
   Value zero = b.i64(0);
-  auto vectorAt = [&](const Scratch &list, Value j) { return b.at(list.pointer, j); };
+  auto vectorAt = [&](const Scratch &list, Value j) {
+    return b.at(list.pointer, j);
+  };
   b.forLoop(zero, length, 1, [&](Value j) {
     b.store(loadScalar(dt, b.add(firstRow, j), head), vectorAt(steps, j));
   });
@@ -304,12 +305,10 @@ void SsdEmitter::emitMask(Value head) {
     Value end = b.add(b.bitOr(i, b.i64(kBlockRows - 1)), 1);
     b.forLoop(b.i64(0), end, b.lanes(), [&](Value j) {
       // Positive exponents stand only above the diagonal.
-      Value exponent =
-          b.sub(sum, b.load(b.at(sums.pointer, j), b.vectorF32()));
+      Value exponent = b.sub(sum, b.load(b.at(sums.pointer, j), b.vectorF32()));
       Value step = b.load(b.at(steps.pointer, j), b.vectorF32());
       Value score = b.load(scores.at(b, i, j), b.vectorF32());
-      Value weight =
-          b.mul(score, b.mul(exp2NonPositive(b, exponent), step));
+      Value weight = b.mul(score, b.mul(exp2NonPositive(b, exponent), step));
       Value below = b.laneMask(b.sub(b.add(i, 1), j), b.lanes());
       b.store(b.select(below, weight, b.splat(0)), masked.at(b, i, j));
     });
@@ -343,8 +342,8 @@ void SsdEmitter::emitOutput(Value inputColumn, Value column, int64_t vectors,
     for (int64_t r = 0; r < kBlockRows; ++r) {
       Value row = blockRow(i, r);
       rows.push_back(row);
-      rowsC.push_back(b.at(C.row(b, b.add(firstRow, row)), groupColumn,
-                           C.element));
+      rowsC.push_back(
+          b.at(C.row(b, b.add(firstRow, row)), groupColumn, C.element));
       rowsM.push_back(masked.at(b, row, b.i64(0)));
     }
     Values block(kBlockRows * vectors, b.splat(0));
@@ -359,8 +358,7 @@ void SsdEmitter::emitOutput(Value inputColumn, Value column, int64_t vectors,
                               countOf(v, vectors, count));
         });
     for (int64_t r = 0; r < kBlockRows; ++r) {
-      Value decay =
-          b.broadcast(b.loadScalar(b.at(decays.pointer, rows[r])));
+      Value decay = b.broadcast(b.loadScalar(b.at(decays.pointer, rows[r])));
       for (int64_t v = 0; v < vectors; ++v)
         block[r * vectors + v] = b.mul(block[r * vectors + v], decay);
     }
@@ -379,8 +377,8 @@ void SsdEmitter::emitOutput(Value inputColumn, Value column, int64_t vectors,
                        result.element);
       for (int64_t v = 0; v < vectors; ++v)
         b.storeFloats(block[r * vectors + v],
-                      b.at(row, v * b.lanes(), result.element),
-                      result.element, countOf(v, vectors, count));
+                      b.at(row, v * b.lanes(), result.element), result.element,
+                      countOf(v, vectors, count));
     }
   });
 }
@@ -413,8 +411,7 @@ void SsdEmitter::emitStateRows(Value firstState, int64_t number, Value column,
         return b.loadFloats(b.at(row, r, B.element), B.element, 0);
       },
       [&](int64_t v, Value k) {
-        return b.load(weighted.at(b, k, b.i64(v * b.lanes())),
-                      b.vectorF32());
+        return b.load(weighted.at(b, k, b.i64(v * b.lanes())), b.vectorF32());
       });
   for (int64_t r = 0; r < number; ++r)
     for (int64_t v = 0; v < vectors; ++v)

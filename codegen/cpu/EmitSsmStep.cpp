@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Convolution and Mamba-2 recurrence of one token per sequence. A unit is one head
-// of one sequence, lanes are its channels. Units of one group that follow each other
-// share the convolved B and C. Every head reads the convolution state of B and C but
-// only the first of its group writes it, into the other of the two copies.
+// Convolution and Mamba-2 recurrence of one token per sequence. A unit is one
+// head of one sequence, lanes are its channels. Units of one group that follow
+// each other share the convolved B and C. Every head reads the convolution
+// state of B and C but only the first of its group writes it, into the other of
+// the two copies.
 //
 //===----------------------------------------------------------------------===//
 
@@ -104,8 +105,8 @@ KernelInfo SsmStepEmitter::emit(StringRef name, ModuleOp module) {
   return info;
 }
 
-/// Returns the number of the group, counted over all sequences, whose B and C are
-/// in scratch memory now.
+/// Returns the number of the group, counted over all sequences, whose B and C
+/// are in scratch memory now.
 Value SsmStepEmitter::emitUnit(Value unit, Value sharedGroup) {
   Value sequence = b.div(unit, heads), head = b.rem(unit, heads);
   Sequences seqs(b, table);
@@ -120,13 +121,13 @@ Value SsmStepEmitter::emitUnit(Value unit, Value sharedGroup) {
 
   Value unitGroup = b.div(unit, groupHeads);
   Value isNew = b.cmp(arith::CmpIPredicate::ne, unitGroup, sharedGroup);
-  Value isFirstHead = b.cmp(arith::CmpIPredicate::eq,
-                            b.rem(head, groupHeads), b.i64(0));
-  b.ifThen(isNew,
-           [&] { emitShared(b.div(head, groupHeads), isFirstHead); });
+  Value isFirstHead =
+      b.cmp(arith::CmpIPredicate::eq, b.rem(head, groupHeads), b.i64(0));
+  b.ifThen(isNew, [&] { emitShared(b.div(head, groupHeads), isFirstHead); });
   emitConv(b.mul(head, headDim), headDim, convolvedX, {});
 
-  Value raw = b.loadFloats(b.at(dt.row(b, row), head, dt.element), dt.element, 0);
+  Value raw =
+      b.loadFloats(b.at(dt.row(b, row), head, dt.element), dt.element, 0);
   Value bias = b.loadScalar(b.at(dtBias, head));
   // On vectors, as the prefill does it.
   step = b.cloneRegion(op.getDtValue(), {b.broadcast(raw), b.broadcast(bias)});
@@ -156,9 +157,8 @@ void SsmStepEmitter::emitConv(Value first, int64_t count, Value target,
     SmallVector<Value> inputs;
     for (int64_t tap = 0; tap < taps - 1; ++tap)
       inputs.push_back(b.loadFloats(tapOf(oldState, tap), lanes));
-    inputs.push_back(
-        b.loadFloats(b.at(input.row(b, row), channel, input.element),
-                     input.element, lanes));
+    inputs.push_back(b.loadFloats(
+        b.at(input.row(b, row), channel, input.element), input.element, lanes));
     SmallVector<Value> arguments;
     for (int64_t tap = 0; tap < taps; ++tap) {
       Value factor = b.loadFloats(tapOf(weight, tap), lanes);
@@ -184,8 +184,8 @@ void SsmStepEmitter::emitTile(Value head, Value column, int64_t vectors,
   auto countOf = [&](int64_t v) { return v == vectors - 1 ? count : Value(); };
   KernelBuilder::Values inputs, weighted, sums;
   for (int64_t v = 0; v < vectors; ++v) {
-    Value x = b.load(b.at(b.at(convolvedX, column), v * b.lanes()),
-                     b.vectorF32());
+    Value x =
+        b.load(b.at(b.at(convolvedX, column), v * b.lanes()), b.vectorF32());
     weighted.push_back(b.mul(x, step));
     sums.push_back(b.mul(x, skip));
   }

@@ -61,8 +61,12 @@ Type KernelBuilder::vectorOf(Type element, int64_t count) {
   return count ? Type(VectorType::get({count}, element)) : element;
 }
 
-Value KernelBuilder::i64(int64_t value) { return constant(getI64Type(), value); }
-Value KernelBuilder::i32(int64_t value) { return constant(getI32Type(), value); }
+Value KernelBuilder::i64(int64_t value) {
+  return constant(getI64Type(), value);
+}
+Value KernelBuilder::i32(int64_t value) {
+  return constant(getI32Type(), value);
+}
 Value KernelBuilder::f32(double value) { return constant(getF32Type(), value); }
 
 /// A constant of `type`, splat for a vector.
@@ -221,7 +225,8 @@ Value KernelBuilder::shiftRight(Value value, int64_t bits) {
 }
 
 Value KernelBuilder::bitcast(Value value, Type element) {
-  return arith::BitcastOp::create(*this, vectorOf(element, width(value)), value);
+  return arith::BitcastOp::create(*this, vectorOf(element, width(value)),
+                                  value);
 }
 
 Value KernelBuilder::toI64(Value value) {
@@ -257,8 +262,8 @@ Value KernelBuilder::reduce(Value vector,
     int64_t count = width(vector), half = count / 2;
     auto lower = llvm::to_vector(llvm::seq<int64_t>(0, half));
     auto upper = llvm::to_vector(llvm::seq<int64_t>(count - half, count));
-    Value sum = combine(shuffle(vector, vector, lower),
-                        shuffle(vector, vector, upper));
+    Value sum =
+        combine(shuffle(vector, vector, lower), shuffle(vector, vector, upper));
     if (count % 2) {
       // The middle lane joins the first.
       Value first = combine(lane(sum, 0), lane(vector, half));

@@ -1,4 +1,5 @@
-//===- KernelBuilder.h - Builds the code of CPU kernels ----------*- C++ -*-===//
+//===- KernelBuilder.h - Builds the code of CPU kernels ----------*- C++
+//-*-===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -30,8 +31,8 @@ struct Kernel {
 };
 
 /// An OpBuilder with short forms for what kernels consist of. Arithmetic works
-/// on scalars and vectors alike and picks the float or integer operation by type;
-/// an operand that is a scalar beside a vector is broadcast.
+/// on scalars and vectors alike and picks the float or integer operation by
+/// type; an operand that is a scalar beside a vector is broadcast.
 class KernelBuilder : public mlir::ImplicitLocOpBuilder {
 public:
   KernelBuilder(mlir::Location loc, const Target &target);
@@ -202,15 +203,15 @@ public:
   /// A loop over 0..count of known length; one pass needs no loop.
   void forLoop(int64_t count, int64_t step,
                llvm::function_ref<void(mlir::Value)> body);
-  /// Calls `body` for each register of `count` consecutive floats with its offset
-  /// and the number of its lanes that exist (null: all).
+  /// Calls `body` for each register of `count` consecutive floats with its
+  /// offset and the number of its lanes that exist (null: all).
   void forVectors(int64_t count,
                   llvm::function_ref<void(mlir::Value, mlir::Value)> body);
-  /// The same for tiles of at most `width` registers: offset, number of registers,
-  /// and lanes of the last one.
-  void forTiles(
-      int64_t count, int64_t width,
-      llvm::function_ref<void(mlir::Value, int64_t, mlir::Value)> body);
+  /// The same for tiles of at most `width` registers: offset, number of
+  /// registers, and lanes of the last one.
+  void
+  forTiles(int64_t count, int64_t width,
+           llvm::function_ref<void(mlir::Value, int64_t, mlir::Value)> body);
   void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
   void ifElse(mlir::Value condition, llvm::function_ref<void()> ifTrue,
               llvm::function_ref<void()> ifFalse);
@@ -222,9 +223,9 @@ public:
   // Regions
   //===--------------------------------------------------------------------===//
 
-  /// Clones a scalar region of a kern operation onto `arguments` (all scalars or
-  /// all vectors of one length) and returns what it yields. Operations of `math`
-  /// become the expansions of VectorMath.h.
+  /// Clones a scalar region of a kern operation onto `arguments` (all scalars
+  /// or all vectors of one length) and returns what it yields. Operations of
+  /// `math` become the expansions of VectorMath.h.
   mlir::Value cloneRegion(mlir::Region &region,
                           llvm::ArrayRef<mlir::Value> arguments);
 

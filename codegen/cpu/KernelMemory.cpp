@@ -180,8 +180,9 @@ Value KernelBuilder::narrow(Value value, Type element) {
   int64_t count = lanesOf(value);
   // A scalar conversion to bf16 would call the compiler's library.
   if (element.isF16() || (target.convertBf16 && count))
-    return bitcast(arith::TruncFOp::create(*this, vectorOf(element, count), value),
-                   getI16Type());
+    return bitcast(
+        arith::TruncFOp::create(*this, vectorOf(element, count), value),
+        getI16Type());
   Value bits = bitcast(value, getI32Type());
   Type type = bits.getType();
   // Round to nearest even: add half a unit, less one if the last bit kept is 0.
@@ -189,8 +190,7 @@ Value KernelBuilder::narrow(Value value, Type element) {
   Value half = arith::AddIOp::create(*this, odd, constant(type, 0x7fff));
   Value rounded = arith::AddIOp::create(*this, bits, half);
   Value isNan = cmp(arith::CmpFPredicate::UNO, value, value);
-  Value kept =
-      select(isNan, bitOr(bits, constant(type, 0x00400000)), rounded);
+  Value kept = select(isNan, bitOr(bits, constant(type, 0x00400000)), rounded);
   return arith::TruncIOp::create(*this, vectorOf(getI16Type(), count),
                                  shiftRight(kept, 16));
 }

@@ -54,8 +54,7 @@ Value KernelBuilder::cloneRegion(Region &region, ArrayRef<Value> arguments) {
   mapping.map(region.getArguments(), arguments);
   auto mapped = [&](Value value) { return mapping.lookup(value); };
   for (Operation &op : region.front().without_terminator()) {
-    SmallVector<Value> operands =
-        llvm::map_to_vector(op.getOperands(), mapped);
+    SmallVector<Value> operands = llvm::map_to_vector(op.getOperands(), mapped);
     mapping.map(op.getResult(0), cloneOperation(op, operands, width));
   }
   return mapped(cast<kern::YieldOp>(region.front().back()).getValue());

@@ -13,8 +13,8 @@ using namespace mlir;
 using namespace ssm;
 
 /// (2^r - 1) / r on [-1/2, 1/2], lowest power first.
-static constexpr double kExp2Degree5[] = {0.693146978, 0.240222421, 0.0555073374,
-                                          0.00967151264, 0.0013264729};
+static constexpr double kExp2Degree5[] = {
+    0.693146978, 0.240222421, 0.0555073374, 0.00967151264, 0.0013264729};
 static constexpr double kExp2Degree6[] = {0.693147203,   0.240226479,
                                           0.0555033247,  0.00961843735,
                                           0.00133988744, 0.000153533628};
@@ -31,10 +31,9 @@ static constexpr double kErfSmall[] = {0.128379148,   -0.376124847,
                                        0.112817205,   -0.0267631036,
                                        0.00498797364, -0.000596409751};
 /// -log(1 - erf(x)) / x - 1, kErfSplit <= x <= 4.
-static constexpr double kErfLarge[] = {0.12865292,    0.635133349,
-                                       0.106266558,   -0.0237875996,
-                                       0.00365452056, -0.000325767453,
-                                       1.15271316e-5};
+static constexpr double kErfLarge[] = {
+    0.12865292,    0.635133349,     0.106266558,  -0.0237875996,
+    0.00365452056, -0.000325767453, 1.15271316e-5};
 static constexpr double kErfSplit = 475.0 / 512;
 
 /// sin(2 pi x) / x and (cos(2 pi x) - 1) / x^2 in x^2, |x| <= 1/8.
@@ -59,12 +58,12 @@ static Value polynomial(KernelBuilder &b, ArrayRef<double> coefficients,
 }
 
 /// 2^r times 2^n: r in [-1/2, 1/2], n in the last bits of `shifted`.
-static Value scaledExp2(KernelBuilder &b, ArrayRef<double> coefficients, Value r,
-                        Value shifted) {
+static Value scaledExp2(KernelBuilder &b, ArrayRef<double> coefficients,
+                        Value r, Value shifted) {
   Value power = b.fma(polynomial(b, coefficients, r), r, like(b, r, 1.0));
   Value exponent = b.shiftLeft(b.bitcast(shifted, b.getI32Type()), 23);
-  Value bits = arith::AddIOp::create(b, b.bitcast(power, b.getI32Type()),
-                                     exponent);
+  Value bits =
+      arith::AddIOp::create(b, b.bitcast(power, b.getI32Type()), exponent);
   return b.bitcast(bits, b.getF32Type());
 }
 
@@ -87,8 +86,8 @@ Value ssm::exp2(KernelBuilder &b, Value x, int degree) {
 Value ssm::exp(KernelBuilder &b, Value x) {
   // Bounds just inside -127 log 2 and 128 log 2: the result is the smallest and
   // the largest number.
-  Value bounded = b.atMost(b.atLeast(x, like(b, x, -88.029686)),
-                           like(b, x, 88.722831));
+  Value bounded =
+      b.atMost(b.atLeast(x, like(b, x, -88.029686)), like(b, x, 88.722831));
   Value rounding = like(b, x, kRoundingNumber);
   Value shifted = b.fma(bounded, like(b, x, 1.44269504), rounding);
   Value n = b.sub(shifted, rounding);
@@ -160,7 +159,9 @@ Value ssm::erf(KernelBuilder &b, Value x) {
 
 std::pair<Value, Value> ssm::sinCosOfTurns(KernelBuilder &b, Value turns) {
   // The nearest multiple of a quarter turn, and what is left: exact integers.
-  auto integer = [&](int64_t value) { return b.constant(turns.getType(), value); };
+  auto integer = [&](int64_t value) {
+    return b.constant(turns.getType(), value);
+  };
   Value quarter = b.shiftRight(b.add(turns, integer(1 << 29)), 30);
   Value rest = b.sub(turns, b.shiftLeft(quarter, 30));
   Type floats = b.bitcast(rest, b.getF32Type()).getType();

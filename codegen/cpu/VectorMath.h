@@ -1,4 +1,5 @@
-//===- VectorMath.h - Elementary functions on vectors ------------*- C++ -*-===//
+//===- VectorMath.h - Elementary functions on vectors ------------*- C++
+//-*-===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,8 +7,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Polynomial expansions on f32 scalars and vectors: no call leaves the kernel.
-// The coefficients come from tools/scripts/minimax.py; test/codegen/MathTest.cpp
-// holds the errors stated here. NaN stays NaN; subnormal results may be off.
+// The coefficients come from tools/scripts/minimax.py;
+// test/codegen/MathTest.cpp holds the errors stated here. NaN stays NaN;
+// subnormal results may be off.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,7 +39,8 @@ mlir::Value tanh(KernelBuilder &builder, mlir::Value x);
 /// Error function, 3 ulp.
 mlir::Value erf(KernelBuilder &builder, mlir::Value x);
 
-/// Sine and cosine of an angle of `turns` (i32) / 2^32 turns, absolute error 1e-7.
+/// Sine and cosine of an angle of `turns` (i32) / 2^32 turns, absolute error
+/// 1e-7.
 std::pair<mlir::Value, mlir::Value> sinCosOfTurns(KernelBuilder &builder,
                                                   mlir::Value turns);
 

@@ -11,7 +11,8 @@ using namespace ssm;
 using namespace ssm::test;
 
 namespace {
-/// A convolution and what it has seen; every call is compared with double loops.
+/// A convolution and what it has seen; every call is compared with double
+/// loops.
 class Convolution {
 public:
   Convolution(int64_t channels, int64_t taps, const Target &target,
@@ -19,9 +20,8 @@ public:
       : channels(channels), taps(taps), inputType(inputType), type(type),
         kernel(text(), target), random(5),
         weights(randomVector(random, channels * taps)),
-        biases(randomVector(random, channels)),
-        weight(packVector(weights)), bias(packVector(biases)),
-        state(4, 2 * (taps - 1) * channels) {
+        biases(randomVector(random, channels)), weight(packVector(weights)),
+        bias(packVector(biases)), state(4, 2 * (taps - 1) * channels) {
     state.randomize(random);
   }
 
@@ -35,7 +35,8 @@ private:
                 w = tensor({channels, taps}), v = tensor({channels});
     return "func.func private @conv(%x: " + x + ", %seqs: !ssm.seqs, %s: " + s +
            ", %w: " + w + ", %b: " + v + ") -> (" + y + ", " + s +
-           ") {\n %y, %n = kern.conv %x, %seqs state %s weight %w columns(%b : " +
+           ") {\n %y, %n = kern.conv %x, %seqs state %s weight %w columns(%b "
+           ": " +
            v + ") : " + x + ", " + s + ", " + w + " -> " + y + " " +
            kSiluRegion + "\n return %y, %n : " + y + ", " + s + "\n}\n";
   }
@@ -72,13 +73,11 @@ void Convolution::call(std::vector<Sequence> list, Order order) {
   for (size_t s = 0; s < list.size(); ++s)
     for (int64_t c = 0; c < channels; ++c) {
       const Sequence &sequence = list[s];
-      const float *old =
-          reinterpret_cast<const float *>(before.data() +
-                                          sequence.slot * state.stride) +
-          (sequence.position % 2) * copy;
-      const float *left =
-          state.slot(sequence.slot) +
-          ((sequence.position + sequence.length) % 2) * copy;
+      const float *old = reinterpret_cast<const float *>(
+                             before.data() + sequence.slot * state.stride) +
+                         (sequence.position % 2) * copy;
+      const float *left = state.slot(sequence.slot) +
+                          ((sequence.position + sequence.length) % 2) * copy;
       std::vector<double> inputs;
       for (int64_t tap = 0; tap < taps - 1; ++tap)
         inputs.push_back(old[tap * channels + c]);

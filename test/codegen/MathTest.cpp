@@ -3,7 +3,8 @@
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A convolution with one tap of weight 1 applies a scalar region to each number.
+// A convolution with one tap of weight 1 applies a scalar region to each
+// number.
 //
 //===----------------------------------------------------------------------===//
 
@@ -136,11 +137,11 @@ TEST(Math, ExpAtTheEnds) {
 TEST(Math, Exp2) {
   expectUlps("%r = math.exp2 %v : f32", std::exp2,
              {dense(-126, 127.99f, 400000), dense(-1, 1, 100000)}, 1.5);
-  expectValues("%r = math.exp2 %v : f32",
-               {-kInfinity, -1000, -127, 0, 1, 10, 127, 128, 1000, kInfinity,
-                NAN},
-               {0, 0, 0, 1, 2, 1024, std::exp2(127.f), kInfinity, kInfinity,
-                kInfinity, NAN});
+  expectValues(
+      "%r = math.exp2 %v : f32",
+      {-kInfinity, -1000, -127, 0, 1, 10, 127, 128, 1000, kInfinity, NAN},
+      {0, 0, 0, 1, 2, 1024, std::exp2(127.f), kInfinity, kInfinity, kInfinity,
+       NAN});
 }
 
 TEST(Math, Log1p) {
@@ -158,33 +159,38 @@ TEST(Math, Tanh) {
              {dense(-12, 12, 400000), dense(-1, 1, 100000),
               magnitudes(-100, 20, false)},
              3.0);
-  expectValues("%r = math.tanh %v : f32", {-kInfinity, -50, 0, 50, kInfinity, NAN},
+  expectValues("%r = math.tanh %v : f32",
+               {-kInfinity, -50, 0, 50, kInfinity, NAN},
                {-1, -1, 0, 1, 1, NAN});
 }
 
 TEST(Math, Erf) {
-  expectUlps("%r = math.erf %v : f32", std::erf,
-             {dense(-5, 5, 400000), dense(-1, 1, 100000),
-              magnitudes(-100, 20, false)},
-             3.0);
-  expectValues("%r = math.erf %v : f32", {-kInfinity, -50, 0, 50, kInfinity, NAN},
+  expectUlps(
+      "%r = math.erf %v : f32", std::erf,
+      {dense(-5, 5, 400000), dense(-1, 1, 100000), magnitudes(-100, 20, false)},
+      3.0);
+  expectValues("%r = math.erf %v : f32",
+               {-kInfinity, -50, 0, 50, kInfinity, NAN},
                {-1, -1, 0, 1, 1, NAN});
 }
 
 TEST(Math, Rsqrt) {
-  expectUlps("%r = math.rsqrt %v : f32",
-             [](double x) { return 1 / std::sqrt(x); },
-             {magnitudes(-120, 120, false)}, 1.5);
+  expectUlps(
+      "%r = math.rsqrt %v : f32", [](double x) { return 1 / std::sqrt(x); },
+      {magnitudes(-120, 120, false)}, 1.5);
 }
 
 TEST(Math, Softplus) {
-  expectUlps("%zero = arith.constant 0.0 : f32\n"
-             "    %m = arith.maximumf %v, %zero : f32\n"
-             "    %a = math.absf %v : f32\n    %n = arith.negf %a : f32\n"
-             "    %e = math.exp %n : f32\n    %l = math.log1p %e : f32\n"
-             "    %r = arith.addf %m, %l : f32",
-             [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); },
-             {dense(-80, 80, 400000)}, 4.0);
+  expectUlps(
+      "%zero = arith.constant 0.0 : f32\n"
+      "    %m = arith.maximumf %v, %zero : f32\n"
+      "    %a = math.absf %v : f32\n    %n = arith.negf %a : f32\n"
+      "    %e = math.exp %n : f32\n    %l = math.log1p %e : f32\n"
+      "    %r = arith.addf %m, %l : f32",
+      [](double x) {
+        return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+      },
+      {dense(-80, 80, 400000)}, 4.0);
 }
 
 TEST(Math, ComparisonsAndSelects) {

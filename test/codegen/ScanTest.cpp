@@ -32,16 +32,16 @@ public:
 private:
   std::string text() const {
     std::string x = tensor({-1, channels}, xType), f = tensor({-1, channels}),
-                y = tensor({-1, channels}, type), a = tensor({channels, states}),
-                n = tensor({-1, states}), s = tensor({-1, channels, states}),
-                v = tensor({channels});
+                y = tensor({-1, channels}, type),
+                a = tensor({channels, states}), n = tensor({-1, states}),
+                s = tensor({-1, channels, states}), v = tensor({channels});
     return "func.func private @scan(%x: " + x + ", %dt: " + x + ", %A: " + a +
            ", %B: " + n + ", %C: " + n + ", %seqs: !ssm.seqs, %s: " + s +
            ", %D: " + v + ", %z: " + f + ") -> (" + y + ", " + s +
            ") {\n %y, %t = kern.scan %x dt %dt A %A B %B C %C, %seqs state %s "
            "columns(%D : " +
-           v + ") elements(%z : " + f + ") : " + x + ", " + a + ", " + n + ", " +
-           n + ", " + s + " -> " + y +
+           v + ") elements(%z : " + f + ") : " + x + ", " + a + ", " + n +
+           ", " + n + ", " + s + " -> " + y +
            " {\n ^bb0(%h: f32, %i: f32, %d: f32, %g: f32):\n"
            "  %p = math.fma %d, %i, %h : f32\n"
            "  %r = arith.mulf %p, %g : f32\n  kern.yield %r : f32\n }\n"
@@ -63,7 +63,8 @@ void Scan::call(std::vector<Sequence> list, Order order) {
   ASSERT_TRUE(bool(kernel));
   test::Sequences sequences(list);
   int64_t rows = sequences.rows();
-  test::Rows input(rows, channels, xType, channels + 3), dt(rows, channels, xType);
+  test::Rows input(rows, channels, xType, channels + 3),
+      dt(rows, channels, xType);
   test::Rows B(rows, states, Element::F32, 2 * states + 1), C(rows, states);
   test::Rows gate(rows, channels), result(rows, channels, type, channels + 5);
   for (test::Rows *each : {&input, &dt, &B, &C, &gate})

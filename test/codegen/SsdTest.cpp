@@ -20,7 +20,8 @@ struct Shape {
   int64_t channels() const { return width() + 2 * groupWidth(); }
 };
 
-/// Weights and states of a Mamba-2 mixer, and its recurrence in double precision.
+/// Weights and states of a Mamba-2 mixer, and its recurrence in double
+/// precision.
 class Mixer {
 public:
   explicit Mixer(const Shape &shape)
@@ -61,8 +62,7 @@ public:
   void expectHidden(int64_t slot, int64_t head,
                     const std::vector<double> &expected) const {
     const float *first = state.slot(slot) + head * int64_t(expected.size());
-    expectClose(
-        expected, [&](size_t i) { return first[i]; }, 5e-6, "state");
+    expectClose(expected, [&](size_t i) { return first[i]; }, 5e-6, "state");
   }
 
   Shape shape;
@@ -134,10 +134,9 @@ void Ssd::call(std::vector<Sequence> list, Order order) {
       for (int64_t t = sequences.firstRow(s), end = t + list[s].length; t < end;
            ++t) {
         std::vector<double> x = numbersOf(input, t, head * P, P);
-        std::vector<double> y =
-            step(head, hidden, dt.get(t, head), x.data(),
-                 numbersOf(B, t, group * N, N).data(),
-                 numbersOf(C, t, group * N, N).data());
+        std::vector<double> y = step(head, hidden, dt.get(t, head), x.data(),
+                                     numbersOf(B, t, group * N, N).data(),
+                                     numbersOf(C, t, group * N, N).data());
         std::copy(y.begin(), y.end(),
                   expected.begin() + t * shape.width() + head * P);
       }
@@ -257,10 +256,10 @@ private:
            k + ", " + s +
            ") {\n %y, %l, %t = kern.ssm_step %x dt %dt, %b A %A D %D weight %w "
            "columns(%c : " +
-           c + "), %seqs conv_state %k state %s : " + x + ", " + dt + ", " + v + ", " + w +
-           ", " + k + ", " + s + " -> " + y + " conv " + kSiluRegion + " dt " +
-           kStepRegion + "\n return %y, %l, %t : " + y + ", " + k + ", " + s +
-           "\n}\n";
+           c + "), %seqs conv_state %k state %s : " + x + ", " + dt + ", " + v +
+           ", " + w + ", " + k + ", " + s + " -> " + y + " conv " +
+           kSiluRegion + " dt " + kStepRegion + "\n return %y, %l, %t : " + y +
+           ", " + k + ", " + s + "\n}\n";
   }
   /// The convolved row of a sequence; moves `left` to the state it leaves.
   std::vector<double> convolved(const Sequence &sequence,
@@ -289,8 +288,9 @@ std::vector<double> SsmStep::convolved(const Sequence &sequence,
     for (int64_t tap = 0; tap < shape.taps - 1; ++tap)
       inputs.push_back(old[tap * channels + c]);
     inputs.push_back(input.get(row, c));
-    values.push_back(silu(
-        convolve(inputs, 0, &weights[c], channels, shape.taps) + convBiases[c]));
+    values.push_back(
+        silu(convolve(inputs, 0, &weights[c], channels, shape.taps) +
+             convBiases[c]));
   }
   return values;
 }
@@ -345,8 +345,8 @@ void SsmStep::call(std::vector<Sequence> list, Order order) {
   for (size_t i = 0; i < states.size(); ++i)
     expectHidden(list[i / shape.heads].slot, i % shape.heads, states[i]);
   for (int64_t t = 0; t < rows; ++t) {
-    const float *copy = convState.slot(list[t].slot) +
-                        (list[t].position + 1) % 2 * copySize();
+    const float *copy =
+        convState.slot(list[t].slot) + (list[t].position + 1) % 2 * copySize();
     for (int64_t i = 0; i < copySize(); ++i)
       ASSERT_EQ(copy[i], left[t][i]) << "convolution state " << i;
   }

@@ -1,4 +1,5 @@
-//===- StateTest.h - What tests of recurrent kernels share -------*- C++ -*-===//
+//===- StateTest.h - What tests of recurrent kernels share -------*- C++
+//-*-===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -55,7 +56,8 @@ inline double stepOf(double v) {
   return std::max(std::max(v, 0.0) + std::log1p(std::exp(-std::abs(v))), 0.01);
 }
 
-/// States of `slots` sequences, `floats` numbers each with a gap of NaNs behind.
+/// States of `slots` sequences, `floats` numbers each with a gap of NaNs
+/// behind.
 struct StatePool {
   StatePool(int64_t slots, int64_t floats)
       : floats(floats), stride((floats + 5) * sizeof(float)),
@@ -100,7 +102,8 @@ inline double resultTolerance(Element type) {
 /// The convolution of one channel in double precision: inputs of earlier calls,
 /// oldest first, before those of this one.
 inline double convolve(const std::vector<double> &inputs, int64_t token,
-                       const float *weight, int64_t weightStride, int64_t taps) {
+                       const float *weight, int64_t weightStride,
+                       int64_t taps) {
   double sum = 0;
   for (int64_t tap = 0; tap < taps; ++tap)
     sum += double(weight[tap * weightStride]) * inputs[token + tap];
