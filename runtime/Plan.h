@@ -116,6 +116,9 @@ struct PlanBody {
 };
 
 struct PlanLayer {
+  /// Number of the layer in the checkpoint: hidden and final states carry it.
+  /// Several layers of a plan may share one.
+  int64_t number = 0;
   int64_t body = 0;
   std::vector<int64_t> weights;
 };

@@ -20,6 +20,7 @@ namespace {
 constexpr int64_t kPlanVersion = 1;
 constexpr int64_t kWidestRow = int64_t{1} << 32;
 constexpr int64_t kMostVocab = int64_t{1} << 31;
+constexpr int64_t kMostLayers = int64_t{1} << 20;
 constexpr int64_t kLargestChunk = int64_t{1} << 20;
 constexpr int64_t kLargestState = int64_t{1} << 40;
 
@@ -215,6 +216,7 @@ private:
 
   void readLayer(const JsonReader &json) {
     PlanLayer layer;
+    layer.number = json.field("number").integer(0, kMostLayers);
     layer.body = index(json.field("body"), plan.bodies.size());
     forEach(json.field("weights"), [&](const JsonReader &weight) {
       layer.weights.push_back(index(weight, plan.weights.size()));

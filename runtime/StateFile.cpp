@@ -44,11 +44,11 @@ std::string kindName(StateKind kind) {
 /// has several of a kind, the later ones get a number.
 template <class Visit>
 Status forEachState(const StateStore &store, size_t sequence, Visit visit) {
+  std::set<std::string> names;
   for (int64_t layer = 0; layer < store.layerCount(); ++layer) {
-    std::set<std::string> names;
     for (int64_t index = 0; index < store.statesOf(layer); ++index) {
       const std::string base = "state." + std::to_string(sequence) + "." +
-                               std::to_string(layer) + "." +
+                               std::to_string(store.layerNumber(layer)) + "." +
                                kindName(store.state(layer, index).kind);
       std::string name = base;
       for (int number = 1; !names.insert(name).second; ++number)

@@ -35,6 +35,7 @@ Expected<StateStore> StateStore::create(const Plan &plan, int64_t sequences,
                    " tokens for " + std::to_string(sequences) +
                    " sequences is too large");
     for (const PlanLayer &layer : plan.layers) {
+      store.numbers.push_back(layer.number);
       std::vector<Pool> &pools = store.layers.emplace_back();
       for (int64_t index : plan.bodies[layer.body].states) {
         const PlanState &state = plan.states[index];

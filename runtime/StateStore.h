@@ -52,6 +52,8 @@ public:
     return static_cast<int64_t>(layers[layer].size());
   }
   int64_t layerCount() const { return static_cast<int64_t>(layers.size()); }
+  /// Number of a layer in the checkpoint.
+  int64_t layerNumber(int64_t layer) const { return numbers[layer]; }
 
   /// Makes `sequence` an empty one.
   void start(Sequence &sequence);
@@ -72,6 +74,7 @@ private:
   void poisonPage(int32_t page) const;
 
   std::vector<std::vector<Pool>> layers;
+  std::vector<int64_t> numbers;
   std::vector<int32_t> freePages;
   int64_t contextTokens = 0;
   int64_t pagesPerSequence = 0;

@@ -131,7 +131,7 @@ class Checker:
             if kind not in ("hidden", "state"):
                 continue
             found = (hidden if kind == "hidden" else state)
-            ours = f"{kind}.0.{rest}"
+            ours = f"hidden.p0.{rest}" if kind == "hidden" else f"state.0.{rest}"
             if ours not in found:
                 self.failures.append(f"{ours} is missing")
                 continue

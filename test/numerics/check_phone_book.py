@@ -32,7 +32,7 @@ def main():
     sequences = json.loads(done.stdout)["sequences"]
     failures = 0
     for sample, sequence in zip(samples, sequences):
-        same = (sequence["prompt_tokens"] == sample["prompt_ids"] and
+        same = (sequence["prompt_ids"] == sample["prompt_ids"] and
                 sequence["tokens"] == sample["output_ids"] and
                 sequence["text"] == sample["output_text"])
         if not same and sample["min_margin"] > SMALLEST_SURE_MARGIN:

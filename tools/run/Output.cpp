@@ -68,7 +68,8 @@ void Output::finish(const GenerationResult &result, const RunReport &report) {
 void Output::printJson(const GenerationResult &result,
                        const RunReport &report) const {
   auto describe = [&](size_t i) {
-    Json json = {{"prompt_tokens", report.promptTokens[i]},
+    Json json = {{"prompt_tokens", report.prompts[i].size()},
+                 {"prompt_ids", report.prompts[i]},
                  {"tokens", result.tokens[i]},
                  {"text", texts[i]}};
     return json;
@@ -79,7 +80,7 @@ void Output::printJson(const GenerationResult &result,
   else
     for (size_t i = 0; i < texts.size(); ++i)
       json["sequences"].push_back(describe(i));
-  json["device"] = "cpu";
+  json["device"] = report.device;
   json["precision"] = report.precision;
   json["image"] = report.image;
   json["threads"] = report.threads;

@@ -20,7 +20,8 @@ namespace ssmrt {
 
 /// Numbers about a run, for --json.
 struct RunReport {
-  std::vector<int64_t> promptTokens;
+  std::vector<std::vector<int32_t>> prompts;
+  std::string device = "cpu";
   std::string precision;
   std::string image;
   int threads = 1;

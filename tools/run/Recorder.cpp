@@ -19,7 +19,8 @@ Recorder::Recorder(Session &session, std::vector<int64_t> firsts,
   const Plan &plan = session.model().plan();
   vocab = plan.vocab;
   width = plan.hidden;
-  layers = static_cast<int64_t>(plan.layers.size());
+  for (const PlanLayer &layer : plan.layers)
+    layers = std::max(layers, layer.number + 1);
   if (keepLogits) {
     for (int64_t count : this->counts)
       logits.emplace_back(count * vocab);
@@ -34,9 +35,11 @@ Recorder::Recorder(Session &session, std::vector<int64_t> firsts,
     return;
   for (int64_t count : this->counts)
     hidden.emplace_back(layers + 1, std::vector<float>(count * width));
-  session.setHiddenSink([this](int64_t sequence, int64_t position,
-                               int64_t layer, const float *rows, int64_t count,
-                               int64_t stride) {
+  // Of the rows of the table that share a number the last one stays.
+  session.setHiddenSink([this, &plan](int64_t sequence, int64_t position,
+                                      int64_t row, const float *rows,
+                                      int64_t count, int64_t stride) {
+    const int64_t layer = row < 0 ? row : plan.layers[row].number;
     for (int64_t i = 0; i < count; ++i) {
       const int64_t index = rowOf(sequence, position + i);
       if (index >= 0)

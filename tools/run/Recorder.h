@@ -38,7 +38,8 @@ private:
   std::vector<int64_t> counts;
   int64_t vocab;
   int64_t width;
-  int64_t layers;
+  /// Layers of the checkpoint.
+  int64_t layers = 0;
   std::vector<std::vector<float>> logits;
   /// By sequence, then by layer + 1.
   std::vector<std::vector<std::vector<float>>> hidden;

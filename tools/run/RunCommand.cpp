@@ -144,12 +144,12 @@ private:
     // What is recorded are the tokens that the user gave, if any.
     std::vector<int64_t> firsts, counts;
     RunReport report;
+    report.prompts = prompts;
     for (size_t i = 0; i < prompts.size(); ++i) {
       const int64_t size = static_cast<int64_t>(prompts[i].size());
       const int64_t inserted = options.prompts.empty() ? 0 : insertedTokens[i];
       firsts.push_back(session->position(static_cast<int64_t>(i)) + inserted);
       counts.push_back(size - inserted);
-      report.promptTokens.push_back(size);
     }
     const Recorder recorder(*session, firsts, counts, !options.logits.empty(),
                             !options.hidden.empty());
