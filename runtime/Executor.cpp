@@ -103,8 +103,22 @@ void Executor::run(Entry entry, const CallTable &table, const StateStore &store,
     runSection(body.launches.of(entry), call, static_cast<int64_t>(i));
     show(static_cast<int64_t>(i));
   }
-  if (call.symbols.outputs > 0)
-    runSection(plan.after.of(entry), call, -1);
+  if (call.symbols.outputs == 0)
+    return;
+  runSection(plan.after.of(entry), call, -1);
+  if (sink && plan.headInput >= 0)
+    showHeadInput(call, sink);
+}
+
+void Executor::showHeadInput(const Context &call,
+                             const ResidualSink &sink) const {
+  const Plan &plan = model->plan();
+  const PlanBuffer &buffer = plan.buffers[plan.headInput];
+  std::vector<float> rows(call.symbols.outputs * plan.hidden);
+  for (int64_t row = 0; row < call.symbols.outputs; ++row)
+    widen(buffer.type, bufferAddress(plan.headInput) + row * buffer.rowBytes(),
+          plan.hidden, rows.data() + row * plan.hidden);
+  sink(static_cast<int64_t>(plan.layers.size()), rows.data(), plan.hidden);
 }
 
 const float *Executor::logits(int64_t index) const {
@@ -144,8 +158,7 @@ void Executor::launch(const PlanLaunch &launch, const Context &call,
                     &kernelCall);
   if (kernelTimes) {
     KernelTime &time = (*kernelTimes)[variant->kernel];
-    time.seconds +=
-        std::chrono::duration<double>(Clock::now() - start).count();
+    time.seconds += std::chrono::duration<double>(Clock::now() - start).count();
     ++time.launches;
   }
   ++launchCount;

@@ -20,7 +20,8 @@
 namespace ssmrt {
 
 /// Receives the residual stream [rows, hidden] with its row stride after layer
-/// `layer`, or before the first layer for -1.
+/// `layer`, or before the first layer for -1. After the last layer comes the
+/// input of the head for the wanted rows, as one layer more.
 using ResidualSink =
     std::function<void(int64_t layer, const float *rows, int64_t stride)>;
 
@@ -63,6 +64,7 @@ private:
 
   void runSection(const std::vector<PlanLaunch> &launches, const Context &call,
                   int64_t layer);
+  void showHeadInput(const Context &call, const ResidualSink &sink) const;
   void launch(const PlanLaunch &launch, const Context &call, int64_t layer);
   uint64_t resolve(const PlanArgument &argument, const Context &call,
                    int64_t layer) const;

@@ -137,6 +137,9 @@ struct Plan {
   PlanSection after;
   int64_t logits = 0;
   int64_t residual = 0; ///< buffer of the residual stream
+  /// Buffer that the last matrix product reads, -1 if it is not as wide as the
+  /// residual stream.
+  int64_t headInput = -1;
   int64_t vocab = 0;
   int64_t hidden = 0;
   int64_t prefillChunk = 512;

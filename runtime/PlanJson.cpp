@@ -317,6 +317,28 @@ private:
     checkBuffer(root.field("logits"), plan.buffers[plan.logits], plan.vocab);
     checkBuffer(root.field("hidden_buffer"), plan.buffers[plan.residual],
                 plan.hidden);
+    findHeadInput();
+  }
+
+  /// The head is the launch that writes the logits; by the kernel ABI its first
+  /// argument is its input.
+  void findHeadInput() {
+    using Kind = PlanArgument::Kind;
+    for (const PlanLaunch &launch : plan.after.prefill) {
+      if (launch.arguments.empty() ||
+          launch.arguments.front().kind != Kind::Buffer)
+        continue;
+      const int64_t input = launch.arguments.front().index;
+      const bool writesLogits =
+          std::any_of(launch.arguments.begin() + 1, launch.arguments.end(),
+                      [&](const PlanArgument &argument) {
+                        return argument.kind == Kind::Buffer &&
+                               argument.index == plan.logits;
+                      });
+      if (writesLogits && plan.buffers[input].rows == RowCount::Outputs &&
+          plan.buffers[input].columns == plan.hidden)
+        plan.headInput = input;
+    }
   }
 
   static void checkBuffer(const JsonReader &json, const PlanBuffer &buffer,

@@ -182,8 +182,12 @@ void Session::call(Entry entry, Span<const CallPart> parts,
   if (hiddenSink)
     sink = [&](int64_t layer, const float *rows, int64_t stride) {
       for (size_t i = 0; i < parts.size(); ++i) {
-        const int64_t count = static_cast<int64_t>(parts[i].tokens.size());
-        hiddenSink(sequenceOfPart[i], parts[i].sequence->position, layer, rows,
+        const bool isHead =
+            layer == static_cast<int64_t>(owner->plan().layers.size());
+        const int64_t tokens = static_cast<int64_t>(parts[i].tokens.size());
+        const int64_t count = isHead ? parts[i].outputs : tokens;
+        hiddenSink(sequenceOfPart[i],
+                   parts[i].sequence->position + tokens - count, layer, rows,
                    count, stride);
         rows += count * stride;
       }

@@ -45,7 +45,8 @@ using LogitsSink =
     std::function<void(int64_t sequence, int64_t position, const float *row)>;
 
 /// The residual stream of `rows` tokens of one sequence from `position` on,
-/// after layer `layer` (-1: before the first).
+/// after layer `layer` (-1: before the first; the number of layers: what the
+/// head reads, of tokens whose logits are wanted).
 using HiddenSink =
     std::function<void(int64_t sequence, int64_t position, int64_t layer,
                        const float *rows, int64_t count, int64_t stride)>;

@@ -12,6 +12,23 @@
 
 namespace ssmrt {
 
+namespace {
+
+/// Number in the checkpoint of a row of the layer table. -1, before the first,
+/// stays; what comes after the last row comes after the last number.
+int64_t numberOf(const Plan &plan, int64_t row) {
+  if (row < 0)
+    return row;
+  if (row < static_cast<int64_t>(plan.layers.size()))
+    return plan.layers[row].number;
+  int64_t end = 0;
+  for (const PlanLayer &layer : plan.layers)
+    end = std::max(end, layer.number + 1);
+  return end;
+}
+
+} // namespace
+
 Recorder::Recorder(Session &session, std::vector<int64_t> firsts,
                    std::vector<int64_t> counts, bool keepLogits,
                    bool keepHidden)
@@ -21,6 +38,7 @@ Recorder::Recorder(Session &session, std::vector<int64_t> firsts,
   width = plan.hidden;
   for (const PlanLayer &layer : plan.layers)
     layers = std::max(layers, layer.number + 1);
+  hasHeadInput = plan.headInput >= 0;
   if (keepLogits) {
     for (int64_t count : this->counts)
       logits.emplace_back(count * vocab);
@@ -34,12 +52,12 @@ Recorder::Recorder(Session &session, std::vector<int64_t> firsts,
   if (!keepHidden)
     return;
   for (int64_t count : this->counts)
-    hidden.emplace_back(layers + 1, std::vector<float>(count * width));
+    hidden.emplace_back(layers + 2, std::vector<float>(count * width));
   // Of the rows of the table that share a number the last one stays.
   session.setHiddenSink([this, &plan](int64_t sequence, int64_t position,
                                       int64_t row, const float *rows,
                                       int64_t count, int64_t stride) {
-    const int64_t layer = row < 0 ? row : plan.layers[row].number;
+    const int64_t layer = numberOf(plan, row);
     for (int64_t i = 0; i < count; ++i) {
       const int64_t index = rowOf(sequence, position + i);
       if (index >= 0)
@@ -54,6 +72,12 @@ int64_t Recorder::rowOf(int64_t sequence, int64_t position) const {
   return row >= 0 && row < counts[sequence] ? row : -1;
 }
 
+std::string Recorder::nameOfLayer(int64_t layer) const {
+  if (layer < 0)
+    return "input";
+  return layer == layers ? "final_norm" : std::to_string(layer);
+}
+
 Status Recorder::writeLogits(const std::string &path) const {
   SafeTensorsWriter writer;
   for (size_t i = 0; i < logits.size(); ++i)
@@ -64,10 +88,10 @@ Status Recorder::writeLogits(const std::string &path) const {
 
 Status Recorder::writeHidden(const std::string &path) const {
   SafeTensorsWriter writer;
+  const int64_t end = layers + (hasHeadInput ? 1 : 0);
   for (size_t i = 0; i < hidden.size(); ++i)
-    for (int64_t layer = -1; layer < layers; ++layer)
-      writer.add("hidden.p" + std::to_string(i) + "." +
-                     (layer < 0 ? "input" : std::to_string(layer)),
+    for (int64_t layer = -1; layer < end; ++layer)
+      writer.add("hidden.p" + std::to_string(i) + "." + nameOfLayer(layer),
                  DType::F32, {counts[i], width}, hidden[i][layer + 1].data());
   return writer.write(path);
 }

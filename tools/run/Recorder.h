@@ -27,10 +27,12 @@ public:
 
   /// Tensor "logits", or "logits.<i>" for a batch.
   Status writeLogits(const std::string &path) const;
-  /// Tensors "hidden.p<i>.input" and "hidden.p<i>.<layer>".
+  /// Tensors "hidden.p<i>.input", "hidden.p<i>.<layer>" and, if the plan has
+  /// it, "hidden.p<i>.final_norm".
   Status writeHidden(const std::string &path) const;
 
 private:
+  std::string nameOfLayer(int64_t layer) const;
   /// Row of `position` among those to keep, or -1.
   int64_t rowOf(int64_t sequence, int64_t position) const;
 
@@ -41,7 +43,8 @@ private:
   /// Layers of the checkpoint.
   int64_t layers = 0;
   std::vector<std::vector<float>> logits;
-  /// By sequence, then by layer + 1.
+  bool hasHeadInput;
+  /// By sequence, then by layer + 1; the input of the head comes last.
   std::vector<std::vector<std::vector<float>>> hidden;
 };
 

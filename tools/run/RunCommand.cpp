@@ -157,7 +157,7 @@ private:
     generation.count = options.count;
     generation.sampling = options.sampling;
     generation.ignoreEnd = options.ignoreEnd;
-    if (!options.logits.empty())
+    if (!options.logits.empty() || !options.hidden.empty())
       generation.promptLogits = LogitsMode::All;
 
     Output output(options, tokenizer ? &*tokenizer : nullptr, prompts.size());

@@ -95,7 +95,7 @@ void addRunOptions(CLI::App &app, RunOptions &options) {
   app.add_flag("--no-cache", options.noCache,
                "do not keep packed weights for the next start");
   app.add_flag("--json", options.json, "print one JSON object");
-  app.callback([&app, &options, values] {
+  app.parse_complete_callback([&app, &options, values] {
     options.prompts.clear();
     orderPrompts(app, *values, options.prompts);
     if (options.prompts.empty() && options.stateIn.empty())

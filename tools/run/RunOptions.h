@@ -46,7 +46,8 @@ struct RunOptions {
 };
 
 /// Adds the flags of run to `app`. `options` must live as long as `app`; it is
-/// filled when `app` is parsed, prompts in the order of the command line.
+/// filled when `app` is parsed, prompts in the order of the command line. The
+/// callback of `app` stays free (its parse_complete_callback does not).
 void addRunOptions(CLI::App &app, RunOptions &options);
 
 } // namespace ssmrt
