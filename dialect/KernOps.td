@@ -50,7 +50,7 @@ def Kern_EmbedOp : Kern_Op<"embed", [DimsMatch<"table", 1, "result", 1>]> {
 
 def Kern_StatisticAttr : EnumAttr<Kern_Dialect, Kern_Statistic, "statistic">;
 
-def Kern_RowwiseOp : Kern_Op<"rowwise", [AttrSizedOperandSegments]> {
+def Kern_RowwiseOp : Kern_Op<"rowwise", [IsolatedFromAbove, AttrSizedOperandSegments]> {
   let summary = "Elementwise kernel with a statistic of each row";
   let description = [{
     For each row: v = value(input, elements...); mean and rstd over each of `groups`
@@ -78,7 +78,7 @@ def Kern_RowwiseOp : Kern_Op<"rowwise", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
-def Kern_GemmOp : Kern_Op<"gemm", [AttrSizedOperandSegments,
+def Kern_GemmOp : Kern_Op<"gemm", [IsolatedFromAbove, AttrSizedOperandSegments,
                                    DimsMatch<"weight", 1, "input", 1>]> {
   let summary = "Matrix product with a weight, and what follows on each element";
   let description = [{
@@ -86,8 +86,8 @@ def Kern_GemmOp : Kern_Op<"gemm", [AttrSizedOperandSegments,
     input [T, K], weight [N, K], columns [N], elements and result [T, N].
 
     With `paired` the columns 2g*i .. 2g*i+g-1 and the g after them are partners (gate
-    first, g = `paired`): the epilogue sees both sums (gate, up) and both values of each
-    column operand, and the result has N/2 columns.
+    first, g = `paired`): the epilogue sees both sums (gate, up), then both values of
+    each column operand, then the elements, and the result has N/2 columns.
 
     Sums run over k in increasing order in f32 (or in pairs by the target's dot
     instruction) in every form of the schedule, so a row's bits do not depend on how
@@ -108,7 +108,7 @@ def Kern_GemmOp : Kern_Op<"gemm", [AttrSizedOperandSegments,
   let hasVerifier = 1;
 }
 
-def Kern_ConvOp : Kern_Op<"conv", [SameType<"state", "new_state">,
+def Kern_ConvOp : Kern_Op<"conv", [IsolatedFromAbove, SameType<"state", "new_state">,
     DimsMatch<"input", 1, "weight", 0>, DimsMatch<"state", 1, "weight", 0>]> {
   let summary = "Causal depthwise convolution along time, and what follows";
   let description = [{
@@ -127,13 +127,14 @@ def Kern_ConvOp : Kern_Op<"conv", [SameType<"state", "new_state">,
   let hasVerifier = 1;
 }
 
-def Kern_ScanOp : Kern_Op<"scan", [AttrSizedOperandSegments,
+def Kern_ScanOp : Kern_Op<"scan", [IsolatedFromAbove, AttrSizedOperandSegments,
     SameType<"state", "new_state">, SameType<"input", "dt">,
     DimsMatch<"state", 1, "A", 0>, DimsMatch<"state", 2, "A", 1>]> {
   let summary = "Mamba-1 recurrence along time, and what follows";
   let description = [{
-    h = exp(dt A) h + (dt x) outer B; result = epilogue(h C, x, columns..., elements...).
-    input and dt [T, I], A [I, N], B, C [T, N], state [S, I, N].
+    h = 2^(dt A) h + (dt x) outer B; result = epilogue(h C, x, columns..., elements...).
+    input and dt [T, I], A [I, N], B, C [T, N], state [S, I, N]. A is that of
+    `ssm.selective_scan` times log2(e).
   }];
   let arguments = (ins Kern_Rows:$input, Kern_Rows:$dt, Ssm_Small:$A, Kern_Rows:$B,
     Kern_Rows:$C, Ssm_Seqs:$seqs, Ssm_State3:$state,
@@ -150,11 +151,12 @@ def Kern_ScanOp : Kern_Op<"scan", [AttrSizedOperandSegments,
   let hasVerifier = 1;
 }
 
-def Kern_SsdOp : Kern_Op<"ssd", [SameType<"state", "new_state">, SameType<"B", "C">,
+def Kern_SsdOp : Kern_Op<"ssd", [IsolatedFromAbove, SameType<"state", "new_state">, SameType<"B", "C">,
                                  AllTypesMatch<["A", "D", "dt_bias"]>]> {
   let summary = "Mamba-2 recurrence over many tokens, in chunks";
   let description = [{
-    As `ssm.ssd`, with dt = dt_value(dt, dt_bias) computed inside, per head. Chunks of
+    As `ssm.ssd`, with dt = dt_value(dt, dt_bias) computed inside, per head, and the
+    decay 2^(dt A): A is that of `ssm.ssd` times log2(e). Chunks of
     `chunk` tokens are aligned to absolute positions of a sequence. input [T, H*P], dt
     [T, H], dt_bias, A, D [H], B, C [T, G*N], state [S, H, P, N], result [T, H*P].
   }];
@@ -172,7 +174,7 @@ def Kern_SsdOp : Kern_Op<"ssd", [SameType<"state", "new_state">, SameType<"B", "
   let hasVerifier = 1;
 }
 
-def Kern_SsmStepOp : Kern_Op<"ssm_step", [SameType<"state", "new_state">,
+def Kern_SsmStepOp : Kern_Op<"ssm_step", [IsolatedFromAbove, SameType<"state", "new_state">,
     SameType<"conv_state", "new_conv_state">, 
     AllTypesMatch<["A", "D", "dt_bias"]>]> {
   let summary = "Convolution and Mamba-2 recurrence of one token per sequence";

@@ -12,6 +12,9 @@
 #include "mlir/Pass/Pass.h"
 
 namespace ssm {
+/// Precision of the rows that enter matrix products.
+enum class PrecisionPolicy { F32, BF16 };
+
 #define GEN_PASS_DECL
 #include "passes/Passes.h.inc"
 

@@ -24,4 +24,71 @@ def ExpandPass : Pass<"ssm-expand", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::func::FuncDialect", "::ssm::SsmDialect"];
 }
 
+//===----------------------------------------------------------------------===//
+// Op form to kern form
+//===----------------------------------------------------------------------===//
+
+def BindRecipesPass : Pass<"ssm-bind-recipes", "::mlir::ModuleOp"> {
+  let summary = "Bind weights to recipes instead of tensor names";
+  let description = [{
+    A recipe makes a weight of checkpoint tensors; here each takes one tensor as
+    it is. Operations on parameters alone (-exp of A_log) become steps.
+  }];
+  let dependentDialects = ["::kern::KernDialect"];
+}
+
+def FuseProjectionsPass : Pass<"ssm-fuse-projections", "::mlir::ModuleOp"> {
+  let summary = "Make one product of queries, keys and values";
+  let dependentDialects = ["::kern::KernDialect"];
+}
+
+def LowerToKernPass : Pass<"ssm-lower-to-kern", "::mlir::ModuleOp"> {
+  let summary = "Lower op form to kern form, one kernel per operation";
+  let dependentDialects = ["::kern::KernDialect"];
+}
+
+//===----------------------------------------------------------------------===//
+// Fusion of kernels
+//===----------------------------------------------------------------------===//
+
+def FuseElementwisePass : Pass<"kern-fuse-elementwise", "::mlir::ModuleOp"> {
+  let summary = "Fuse rowwise kernels with the rowwise kernels before them";
+  let dependentDialects = ["::kern::KernDialect"];
+}
+
+def FuseDtPass : Pass<"kern-fuse-dt", "::mlir::ModuleOp"> {
+  let summary = "Compute dt inside the Mamba-2 recurrence";
+  let dependentDialects = ["::kern::KernDialect"];
+}
+
+def PairGatesPass : Pass<"kern-pair-gates", "::mlir::ModuleOp"> {
+  let summary = "Make one product of a gate and its partner";
+  let dependentDialects = ["::kern::KernDialect"];
+}
+
+def FuseEpiloguesPass : Pass<"kern-fuse-epilogues", "::mlir::ModuleOp"> {
+  let summary = "Fuse elementwise kernels into the kernels before them";
+  let dependentDialects = ["::kern::KernDialect"];
+}
+
+def AssignPrecisionPass : Pass<"kern-assign-precision", "::mlir::ModuleOp"> {
+  let summary = "Choose element types of rows and caches (changes rounding)";
+  let description = [{
+    f32: everything stays f32. bf16: rows are rounded where they enter a product
+    with a 16-bit weight, and caches of keys and values hold bf16.
+  }];
+  let dependentDialects = ["::kern::KernDialect"];
+  let options = [Option<"policy", "policy", "::ssm::PrecisionPolicy",
+    "::ssm::PrecisionPolicy::F32", "precision of the inputs of products",
+    [{::llvm::cl::values(
+        clEnumValN(::ssm::PrecisionPolicy::F32, "f32", "f32 everywhere"),
+        clEnumValN(::ssm::PrecisionPolicy::BF16, "bf16",
+                   "bf16 where weights have 16 bits"))}]>];
+}
+
+def SplitStepPass : Pass<"kern-split-step", "::mlir::ModuleOp"> {
+  let summary = "Make a prefill and a step of each program and body";
+  let dependentDialects = ["::kern::KernDialect"];
+}
+
 #endif // SSM_PASSES_TD

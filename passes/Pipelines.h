@@ -8,9 +8,14 @@
 
 #pragma once
 
+#include "passes/Passes.h"
+
 #include "mlir/Pass/PassManager.h"
 
 namespace ssm {
 /// Block form to op form, simplified.
 void buildExpandPipeline(mlir::OpPassManager &passes);
+
+/// Op form to kern form, for all targets.
+void buildKernPipeline(mlir::OpPassManager &passes, PrecisionPolicy policy);
 } // namespace ssm
