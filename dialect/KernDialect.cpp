@@ -13,6 +13,18 @@
 using namespace mlir;
 using namespace kern;
 
+/// The name of a recipe step, if it has one.
+static ParseResult parseStepName(AsmParser &parser, StringAttr &name) {
+  std::string text;
+  if (succeeded(parser.parseOptionalString(&text)))
+    name = StringAttr::get(parser.getContext(), text);
+  return success();
+}
+static void printStepName(AsmPrinter &printer, StringAttr name) {
+  if (name)
+    printer << ' ' << name;
+}
+
 #include "dialect/KernDialect.cpp.inc"
 #include "dialect/KernEnums.cpp.inc"
 #define GET_ATTRDEF_CLASSES

@@ -60,7 +60,7 @@ def Kern_StepAttr : Kern_Attr<"Step", "step"> {
     OptionalArrayRefParameter<"int64_t">:$numbers,
     OptionalParameter<"::mlir::FloatAttr">:$value);
   let assemblyFormat = [{
-    `<` $verb (` ` $name^)? (`[` $numbers^ `]`)? (`by` $value^)? `>`
+    `<` $verb `` custom<StepName>($name) (`[` $numbers^ `]`)? (`by` $value^)? `>`
   }];
 }
 
