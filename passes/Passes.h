@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include "dialect/Plan.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 

@@ -91,4 +91,39 @@ def SplitStepPass : Pass<"kern-split-step", "::mlir::ModuleOp"> {
   let dependentDialects = ["::kern::KernDialect"];
 }
 
+//===----------------------------------------------------------------------===//
+// Kern form to plan, for one target
+//===----------------------------------------------------------------------===//
+
+def ScheduleCpuPass : Pass<"kern-schedule-cpu", "::mlir::ModuleOp"> {
+  let summary = "Choose forms and block sizes of kernels for a CPU";
+  let description = [{
+    Writes the schedule of each matrix product, the granule of paired products
+    (and of the recipes of their weights), the layout of an embedding that shares
+    its table with the head, and the chunk of each ssd. A paired product whose
+    halves are no multiple of a vector becomes two products.
+  }];
+  let dependentDialects = ["::kern::KernDialect"];
+  let options = [Option<"target", "target", "std::string", "\"native\"",
+                        "CPU target, as in --target">];
+}
+
+def AssignLayoutsPass : Pass<"kern-assign-layouts", "::mlir::ModuleOp"> {
+  let summary = "End weight recipes in the layout that their uses want";
+  let description = [{
+    Appends `pack` (and `transpose` where a kernel reads a parameter transposed).
+    A weight has one packed copy: two uses that want different layouts are an error.
+  }];
+  let dependentDialects = ["::kern::KernDialect"];
+}
+
+def KernToPlanPass : Pass<"kern-to-plan", "::mlir::ModuleOp"> {
+  let summary = "Turn kern form into a plan";
+  let description = [{
+    Replaces `@M.prefill` and `@M.step` by a `plan.program @M`: distinct kernels,
+    weights, buffers with their memory, states, and launches per body and entry.
+  }];
+  let dependentDialects = ["::plan::PlanDialect"];
+}
+
 #endif // SSM_PASSES_TD

@@ -37,6 +37,15 @@ void ssm::buildKernPipeline(OpPassManager &passes, PrecisionPolicy policy) {
   passes.addPass(createCanonicalizerPass());
 }
 
+void ssm::buildCpuPlanPipeline(OpPassManager &passes, StringRef target) {
+  ScheduleCpuPassOptions schedule;
+  schedule.target = target.str();
+  passes.addPass(createScheduleCpuPass(schedule));
+  // Layouts are read off the schedules.
+  passes.addPass(createAssignLayoutsPass());
+  passes.addPass(createKernToPlanPass());
+}
+
 namespace {
 /// Options of the pipeline from op form to kern form.
 struct KernOptions : PassPipelineOptions<KernOptions> {

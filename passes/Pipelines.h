@@ -18,4 +18,7 @@ void buildExpandPipeline(mlir::OpPassManager &passes);
 
 /// Op form to kern form, for all targets.
 void buildKernPipeline(mlir::OpPassManager &passes, PrecisionPolicy policy);
+
+/// Kern form to a plan for the CPU target of that name, without machine code.
+void buildCpuPlanPipeline(mlir::OpPassManager &passes, llvm::StringRef target);
 } // namespace ssm

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/Kern.h"
+#include "dialect/Plan.h"
 #include "dialect/Ssm.h"
 #include "passes/Passes.h"
 
@@ -15,7 +16,8 @@
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
-  registry.insert<ssm::SsmDialect, kern::KernDialect, mlir::func::FuncDialect,
+  registry.insert<ssm::SsmDialect, kern::KernDialect, plan::PlanDialect,
+                  mlir::func::FuncDialect,
                   mlir::arith::ArithDialect, mlir::math::MathDialect>();
   mlir::registerTransformsPasses();
   ssm::registerSsmPasses();

@@ -1,0 +1,18 @@
+//===- PairedGemm.h - Matrix products of a gate and its partner --*- C++ -*-===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#pragma once
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace ssm {
+
+/// Makes every paired product of `module` interleave groups of `lanes` columns,
+/// its recipes with it; splits it where its halves are no multiple of that.
+mlir::LogicalResult fitPairs(mlir::ModuleOp module, int64_t lanes);
+
+} // namespace ssm
