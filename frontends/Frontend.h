@@ -21,6 +21,8 @@ namespace ssm {
 struct ImportReport {
   /// One layer of the block form.
   struct Layer {
+    /// Its number in the checkpoint.
+    int64_t number = 0;
     /// Letters of its blocks: one, or more where they run side by side.
     std::string letters;
     /// Prefixes of the blocks' tensors.

@@ -7,6 +7,7 @@
 
 #include "frontends/Json.h"
 
+#include "runtime/Json.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/Twine.h"
@@ -14,13 +15,10 @@
 #include <nlohmann/json.hpp>
 
 #include <limits>
-#include <set>
-#include <stdexcept>
 #include <vector>
 
 using namespace ssm;
 
-static constexpr int kMaxDepth = 64;
 static constexpr size_t kMaxPrintedValue = 60;
 
 /// The word of a non-finite number that `text` begins with, or "".
@@ -57,65 +55,31 @@ static std::string quoteNonFinite(llvm::StringRef text) {
   return result;
 }
 
-namespace {
-/// Refuses what the parser would let pass: duplicate keys, deep nesting.
-class StrictEvents {
-public:
-  bool operator()(int depth, Json::parse_event_t event, Json &value) {
-    switch (event) {
-    case Json::parse_event_t::object_start:
-      keys.emplace_back();
-      [[fallthrough]];
-    case Json::parse_event_t::array_start:
-      if (depth >= kMaxDepth)
-        throw std::runtime_error("nesting is deeper than " +
-                                 std::to_string(kMaxDepth));
-      break;
-    case Json::parse_event_t::object_end:
-      keys.pop_back();
-      break;
-    case Json::parse_event_t::key: {
-      std::string key = value.get<std::string>();
-      if (!keys.back().insert(key).second)
-        throw std::runtime_error("key \"" + key + "\" stands twice");
-      break;
-    }
-    default:
-      break;
-    }
-    return true;
+/// Where and why `text` is no JSON, as the parser says it, or "".
+static std::string syntaxError(const std::string &text) {
+  try {
+    Json parsed = Json::parse(text);
+  } catch (const Json::parse_error &failure) {
+    llvm::StringRef message = failure.what();
+    return ": " + message.split("] ").second.str();
   }
-
-private:
-  std::vector<std::set<std::string>> keys;
-};
-} // namespace
-
-/// The message of nlohmann without its "[json.exception...]" tag.
-static std::string plainMessage(llvm::StringRef message) {
-  if (message.starts_with("["))
-    message = message.split("] ").second;
-  return message.str();
+  return "";
 }
 
-llvm::Expected<Json> ssm::parseJson(llvm::StringRef text) {
-  StrictEvents events;
-  try {
-    return Json::parse(quoteNonFinite(text), std::ref(events));
-  } catch (const std::exception &failure) {
-    return llvm::createStringError(plainMessage(failure.what()));
-  }
+llvm::Expected<Json> ssm::parseJson(llvm::StringRef text,
+                                    const std::string &place) {
+  std::string strict = quoteNonFinite(text);
+  ssmrt::Expected<Json> json = ssmrt::parseJson(strict, place);
+  if (json)
+    return *std::move(json);
+  return llvm::createStringError(json.status().message + syntaxError(strict));
 }
 
 llvm::Expected<Json> ssm::parseJsonFile(llvm::StringRef path) {
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
   if (std::error_code code = buffer.getError())
     return llvm::createStringError(path + ": " + code.message());
-  llvm::Expected<Json> json = parseJson((*buffer)->getBuffer());
-  if (json)
-    return json;
-  return llvm::createStringError(path + ": not valid JSON: " +
-                                 llvm::toString(json.takeError()));
+  return parseJson((*buffer)->getBuffer(), path.str());
 }
 
 std::optional<double> ssm::numberOf(const Json &value) {
@@ -138,7 +102,7 @@ static std::string printWhole(const Json &value) {
   if (value.is_object() && numberOf(value))
     return value["__float__"].get<std::string>();
   if (!value.is_array())
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return ssmrt::printJson(value);
   std::vector<std::string> parts;
   for (const Json &element : value)
     parts.push_back(printWhole(element));

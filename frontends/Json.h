@@ -18,10 +18,10 @@ namespace ssm {
 
 using Json = nlohmann::json;
 
-/// Parses `text`. The bare words Infinity, -Infinity and NaN of older
-/// transformers are read as the `{"__float__": ...}` of newer ones. Duplicate
-/// keys and nesting deeper than 64 are errors.
-llvm::Expected<Json> parseJson(llvm::StringRef text);
+/// Parses `text`; errors begin with `place`. The bare words Infinity, -Infinity
+/// and NaN of older transformers are read as the `{"__float__": ...}` of newer
+/// ones. Duplicate keys and nesting deeper than 64 are errors.
+llvm::Expected<Json> parseJson(llvm::StringRef text, const std::string &place);
 
 /// Parses the file at `path`; errors begin with the path.
 llvm::Expected<Json> parseJsonFile(llvm::StringRef path);

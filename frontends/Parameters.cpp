@@ -17,8 +17,8 @@ using namespace ssm;
 
 uint64_t ParameterCount::total() const {
   uint64_t sum = 0;
-  for (uint64_t part : {mamba, mamba2, attention, mlp, experts, embedding, head,
-                        finalNorm})
+  for (uint64_t part :
+       {mamba, mamba2, attention, mlp, experts, embedding, head, finalNorm})
     sum = llvm::SaturatingAdd(sum, part);
   return sum;
 }

@@ -158,9 +158,8 @@ llvm::Expected<std::string> ssm::lettersOfWords(ArrayRef<std::string> words,
   return letters;
 }
 
-llvm::Expected<std::string> ssm::lettersAtIndices(int64_t layers,
-                                                  ArrayRef<int64_t> indices,
-                                                  char letter) {
+llvm::Expected<std::string>
+ssm::lettersAtIndices(int64_t layers, ArrayRef<int64_t> indices, char letter) {
   std::string letters(layers, 'M');
   for (int64_t index : indices) {
     if (index < 0 || index >= layers)
@@ -215,9 +214,8 @@ static void spread(std::string &letters, char letter, double gap) {
   }
 }
 
-llvm::Expected<std::string> ssm::spreadLetters(int64_t layers,
-                                               double attentionShare,
-                                               double mlpShare) {
+llvm::Expected<std::string>
+ssm::spreadLetters(int64_t layers, double attentionShare, double mlpShare) {
   if (layers < 1)
     return error("expected at least one layer, got {0}", layers);
   if (!(attentionShare >= 0) || !(mlpShare >= 0) ||

@@ -59,8 +59,7 @@ llvm::Expected<std::string> lettersByPeriod(int64_t layers, int64_t period,
 
 /// Spreads shares of attention and MLP layers as the paper does: Mamba first,
 /// attention evenly between, MLPs evenly over what is left.
-llvm::Expected<std::string> spreadLetters(int64_t layers,
-                                          double attentionShare,
+llvm::Expected<std::string> spreadLetters(int64_t layers, double attentionShare,
                                           double mlpShare);
 
 /// The letter of a block: M, *, - or E.

@@ -28,8 +28,8 @@ struct TensorList {
   SmallVector<TensorSpec> tensors;
 
   void add(const Twine &leaf, ArrayRef<int64_t> shape, TensorRole role) {
-    tensors.push_back({(prefix + "." + leaf).str(),
-                       SmallVector<int64_t, 3>(shape), role});
+    tensors.push_back(
+        {(prefix + "." + leaf).str(), SmallVector<int64_t, 3>(shape), role});
   }
   void matrix(const Twine &leaf, ArrayRef<int64_t> shape) {
     add(leaf, shape, TensorRole::Matrix);
@@ -58,6 +58,11 @@ static void addTensors(TensorList &list, MambaAttr mixer, int64_t hidden) {
   list.linear("in_proj", 2 * inner, hidden, mixer.getProjBias());
   list.convolution(inner, mixer.getConv(), mixer.getConvBias());
   list.linear("x_proj", rank + 2 * state, inner, /*bias=*/false);
+  if (mixer.getDtBcGain()) {
+    list.vector("dt_layernorm.weight", {rank});
+    list.vector("b_layernorm.weight", {state});
+    list.vector("c_layernorm.weight", {state});
+  }
   list.linear("dt_proj", inner, rank, /*bias=*/true);
   list.vector("A_log", {inner, state});
   list.vector("D", {inner});

@@ -127,6 +127,20 @@ const TensorView *Checkpoint::find(const std::string &tensor) const {
   return found == locations.end() ? nullptr : found->second.view;
 }
 
+std::vector<std::string> Checkpoint::tensorNames() const {
+  std::vector<std::string> names;
+  for (const auto &[name, location] : locations)
+    names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> Checkpoint::filePaths() const {
+  std::vector<std::string> paths;
+  for (const std::unique_ptr<SafeTensors> &file : files)
+    paths.push_back(file->file().path());
+  return paths;
+}
+
 Status Checkpoint::check(const std::string &tensor,
                          const std::vector<int64_t> &shape) const {
   if (seed)

@@ -44,6 +44,10 @@ public:
   /// The tensor in its file; null for random weights or an unknown name.
   const TensorView *find(const std::string &tensor) const;
 
+  /// Names of all tensors, and paths of all files; none for random weights.
+  std::vector<std::string> tensorNames() const;
+  std::vector<std::string> filePaths() const;
+
   /// Changes whenever the weights may have: sizes, times and headers.
   uint64_t fingerprint() const;
 
