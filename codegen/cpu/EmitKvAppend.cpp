@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A unit is one row. Angles are counted in turns: position times the frequency as
-// a 64-bit fraction of a turn, modulo 2^64, is exact at every position. Then
+// A unit is one row. Angles are counted in turns: position times the frequency
+// as a 64-bit fraction of a turn, modulo 2^64, is exact at every position. Then
 //
 //   q heads   rotated, times query_scale, to the result rows
 //   k heads   rotated, to one lane of a panel of keys in the row's page
@@ -142,7 +142,8 @@ void KvAppendEmitter::emitRow(Value row, Rows input, Sequences sequences,
   });
   // [kvHeads][panel][keyDim / pair][lane][pair]
   Value keyPage = keys.slot(b, page);
-  Value keyOffset = b.add(b.mul(panel, keyDim * kPanelTokens), b.mul(lane, pair));
+  Value keyOffset =
+      b.add(b.mul(panel, keyDim * kPanelTokens), b.mul(lane, pair));
   b.forLoop(kvHeads, 1, [&](Value index) {
     Value column = b.mul(b.add(index, heads), headDim);
     rotateHead(b.at(source, column, input.element), input.element);

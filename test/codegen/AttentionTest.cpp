@@ -94,8 +94,9 @@ static Rows run(const ssm::test::Kernel &kernel, const Problem &problem,
 
 /// Output of one row and head by double loops.
 static std::vector<double> expected(const Problem &problem, const Cache &cache,
-                                    const Rows &query, int64_t row, int64_t slot,
-                                    int64_t position, int64_t head) {
+                                    const Rows &query, int64_t row,
+                                    int64_t slot, int64_t position,
+                                    int64_t head) {
   const HeadShape &shape = problem.shape;
   int64_t d = shape.headDim, kvHead = head / (shape.heads / shape.kvHeads);
   int64_t first =
@@ -207,7 +208,8 @@ static void checkProblem(const Problem &problem, const Target &target) {
       std::vector<int64_t> pieceRows;
       for (int64_t row = begin; row < end; ++row)
         pieceRows.push_back(row);
-      Rows part = run(prefill, problem, selectRows(query, pieceRows), piece, cache);
+      Rows part =
+          run(prefill, problem, selectRows(query, pieceRows), piece, cache);
       for (int64_t row = begin; row < end; ++row)
         expectSameRow(whole, row, part, row - begin);
     }

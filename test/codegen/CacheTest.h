@@ -1,4 +1,5 @@
-//===- CacheTest.h - Key and value caches in tests ---------------*- C++ -*-===//
+//===- CacheTest.h - Key and value caches in tests ---------------*- C++
+//-*-===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -20,8 +21,8 @@ struct HeadShape {
   int64_t keyDim() const { return (headDim + pair() - 1) / pair() * pair(); }
 };
 
-/// A pool of pages of keys or values: NaN where nothing was written, but zero in
-/// the padding of odd key dimensions.
+/// A pool of pages of keys or values: NaN where nothing was written, but zero
+/// in the padding of odd key dimensions.
 struct CachePool {
   CachePool(HeadShape shape, bool keys, int64_t pages)
       : shape(shape), keys(keys),
@@ -41,8 +42,8 @@ struct CachePool {
   int64_t index(int64_t page, int64_t head, int64_t token, int64_t dim) const {
     int64_t first = page * stride / sizeOf(shape.cache);
     if (!keys)
-      return first +
-             (head * Sequences::kPageTokens + token) * shape.headDim + dim;
+      return first + (head * Sequences::kPageTokens + token) * shape.headDim +
+             dim;
     int64_t panel = head * 2 + token / 32, pair = shape.pair();
     int64_t line = panel * (shape.keyDim() / pair) + dim / pair;
     return first + (line * 32 + token % 32) * pair + dim % pair;

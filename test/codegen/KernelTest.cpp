@@ -37,6 +37,12 @@ static uint16_t narrow(Element type, float value) {
 }
 
 static float widen(Element type, uint16_t bits) {
+  if (type == Element::BF16) {
+    uint32_t wide = uint32_t(bits) << 16;
+    float value;
+    std::memcpy(&value, &wide, sizeof(value));
+    return value;
+  }
   llvm::APFloat number(semantics(type), llvm::APInt(16, bits));
   bool inexact;
   number.convert(llvm::APFloat::IEEEsingle(),
@@ -277,8 +283,8 @@ Kernel::Kernel(llvm::StringRef text, const Target &target)
   DialectRegistry registry;
   registry.insert<func::FuncDialect, kern::KernDialect, SsmDialect>();
   registerCpuCodegen(registry);
-  context = std::make_unique<MLIRContext>(registry,
-                                          MLIRContext::Threading::DISABLED);
+  context =
+      std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   context->loadAllAvailableDialects();
   OwningOpRef<ModuleOp> source =
       parseSourceString<ModuleOp>(text, context.get());
@@ -338,7 +344,8 @@ void Kernel::run(const Arguments &arguments, const Symbols &symbols,
 }
 
 /// Cuts units 0..`count` into ranges.
-static std::vector<std::pair<int64_t, int64_t>> cut(int64_t count, Order order) {
+static std::vector<std::pair<int64_t, int64_t>> cut(int64_t count,
+                                                    Order order) {
   std::vector<std::pair<int64_t, int64_t>> ranges;
   if (order == Order::Whole)
     return {{0, count}};
@@ -359,8 +366,8 @@ static std::vector<std::pair<int64_t, int64_t>> cut(int64_t count, Order order) 
 void Kernel::runVariant(size_t index, const Arguments &arguments,
                         const Symbols &symbols, Order order) const {
   using Entry = void (*)(const uint64_t *, int64_t, int64_t, void *);
-  auto entry = reinterpret_cast<Entry>(static_cast<char *>(mapped) +
-                                       offsets[index]);
+  auto entry =
+      reinterpret_cast<Entry>(static_cast<char *>(mapped) + offsets[index]);
   Buffer scratch(evaluate(infos[index].scratch, symbols));
   for (auto [begin, end] : cut(gridSize(index, symbols), order))
     entry(arguments.data(), begin, end, scratch.data());

@@ -1,4 +1,5 @@
-//===- KernelTest.h - Runs one CPU kernel in a test --------------*- C++ -*-===//
+//===- KernelTest.h - Runs one CPU kernel in a test --------------*- C++
+//-*-===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -42,10 +43,7 @@ public:
 
   std::byte *data() const { return first; }
   size_t size() const { return bytes; }
-  template <typename T>
-  T *as() const {
-    return reinterpret_cast<T *>(first);
-  }
+  template <typename T> T *as() const { return reinterpret_cast<T *>(first); }
   void zero();
   /// Element `index` of a buffer of `type`.
   float get(Element type, int64_t index) const;
@@ -93,8 +91,8 @@ Buffer packPlain(llvm::ArrayRef<float> values, Element type);
 
 /// The matrix [n, k] (row-major) in panels [n/nr][k/kr][nr][kr] of `type`,
 /// padded with zeros.
-Buffer packPanels(llvm::ArrayRef<float> matrix, int64_t n, int64_t k, int64_t nr,
-                  int64_t kr, Element type);
+Buffer packPanels(llvm::ArrayRef<float> matrix, int64_t n, int64_t k,
+                  int64_t nr, int64_t kr, Element type);
 
 /// The rows of one sequence in a call.
 struct Sequence {
@@ -104,8 +102,8 @@ struct Sequence {
 };
 
 /// A SeqTable and the arrays it points to. Each slot owns `maxPages` pages out
-/// of slots * maxPages, in scattered order; a slot's pages are the same in every
-/// table of equal `slots` and `maxPages`.
+/// of slots * maxPages, in scattered order; a slot's pages are the same in
+/// every table of equal `slots` and `maxPages`.
 class Sequences {
 public:
   static constexpr int64_t kPageTokens = 64;
@@ -176,8 +174,8 @@ inline constexpr Order kOrders[] = {Order::Whole, Order::Reverse,
 /// The best target that this machine runs.
 const Target &nativeTarget();
 
-/// Targets that this machine runs: its own and, where it runs x86-64-v3, the one
-/// with vectors of 16 lanes for tests.
+/// Targets that this machine runs: its own and, where it runs x86-64-v3, the
+/// one with vectors of 16 lanes for tests.
 std::vector<Target> testTargets();
 
 /// A compiled kern operation, mapped read and execute.

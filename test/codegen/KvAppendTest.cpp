@@ -45,9 +45,9 @@ static std::string text(const Problem &problem) {
          result + ", " + cache + ", " + cache +
          ") {\n  %q, %k2, %v2 = kern.kv_append %x, %seqs cache %k, %v "
          "query_scale(" +
-         std::to_string(kQueryScale) + ")" + rope + " : " + input + ", " + cache +
-         " -> " + result + "\n  return %q, %k2, %v2 : " + result + ", " + cache +
-         ", " + cache + "\n}\n";
+         std::to_string(kQueryScale) + ")" + rope + " : " + input + ", " +
+         cache + " -> " + result + "\n  return %q, %k2, %v2 : " + result +
+         ", " + cache + ", " + cache + "\n}\n";
 }
 
 /// Dimensions of the head at `column` of a row, rotated.
