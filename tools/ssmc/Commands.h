@@ -14,6 +14,7 @@
 #include "llvm/ADT/StringRef.h"
 
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace ssm {
@@ -34,6 +35,10 @@ void addBenchCommand(CLI::App &app, Action &action);
 
 /// Prints `error: message` on stderr; returns kBadInput.
 int fail(const llvm::Twine &message);
+
+/// Writes a file that appears whole or not at all ("-": standard output).
+int writeText(const std::string &path,
+              llvm::function_ref<void(llvm::raw_ostream &)> write);
 
 /// A context with all dialects whose diagnostics print as one line each,
 /// `error: FILE:LINE:COLUMN: message` where the place is known.

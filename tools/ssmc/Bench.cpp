@@ -1,0 +1,83 @@
+//===- Bench.cpp - ssmc bench ---------------------------------------------===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/ssmc/Compile.h"
+
+#include "runtime/Model.h"
+#include "tools/bench/ModelBench.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace ssm;
+
+namespace {
+struct BenchFlags {
+  std::string model;
+  ssmrt::ModelOptions options;
+  ssmbench::BenchOptions bench;
+  bool json = false;
+};
+} // namespace
+
+static int runBench(BenchFlags flags) {
+  std::string artifact = flags.model;
+  if (!isArtifact(flags.model))
+    artifact = compileForHere(flags.model, flags.options.precision, true);
+  if (artifact.empty())
+    return kBadInput;
+  if (flags.options.weights.empty())
+    flags.options.weights = "random:1";
+  auto model = ssmrt::Model::open(artifact, flags.options);
+  if (!model)
+    return fail(model.status().message);
+  auto result = ssmbench::benchmark(std::move(*model), flags.bench);
+  if (!result)
+    return fail(flags.model + ": " + result.status().message);
+  llvm::outs() << (flags.json ? ssmbench::toJson(*result)
+                              : ssmbench::toText(*result));
+  return kDone;
+}
+
+void ssm::addBenchCommand(CLI::App &app, Action &action) {
+  auto flags = std::make_shared<BenchFlags>();
+  CLI::App *command = app.add_subcommand(
+      "bench", "Time a model beside the limits of this machine");
+  command->add_option("MODEL", flags->model,
+                      "Directory, description or artifact (.ssmx)")
+      ->required();
+  command->add_option("--weights", flags->options.weights,
+                      "Folder, or random:SEED (default random:1)");
+  command->add_option("--threads", flags->options.threads,
+                      "Threads (default: what this process may use)");
+  command->add_option("--precision", flags->options.precision,
+                      "auto, f32 or bf16")
+      ->capture_default_str();
+  command->add_option("--prompt-len", flags->bench.promptLength,
+                      "Tokens of the prompt")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--gen-len", flags->bench.generatedLength,
+                      "Tokens to generate in each round")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--context", flags->bench.context,
+                      "Tokens that a sequence has seen before decoding is timed")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--batch", flags->bench.batch, "Sequences")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--rounds", flags->bench.rounds,
+                      "Repetitions; the best and the median are printed")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_flag("--json", flags->json, "Print one JSON object");
+  command->footer("Example: ssmc bench DIR --threads 2 --batch 4");
+  command->callback([&action, flags] {
+    action = [flags] { return runBench(*flags); };
+  });
+}

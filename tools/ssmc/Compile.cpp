@@ -1,0 +1,178 @@
+//===- Compile.cpp - ssmc compile -----------------------------------------===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/ssmc/Compile.h"
+
+#include "codegen/cpu/Target.h"
+#include "runtime/WeightStore.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/SHA256.h"
+#include "llvm/Support/Signals.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <unistd.h>
+
+using namespace ssm;
+
+namespace {
+struct CompileFlags {
+  std::string model, output, emit;
+  CompileOptions options;
+};
+} // namespace
+
+/// Shows on a terminal which image is being made.
+static void showImage(const std::string &image, size_t done, size_t total) {
+  if (!llvm::sys::Process::StandardErrIsDisplayed())
+    return;
+  llvm::errs() << "\r\033[K";
+  if (done < total)
+    llvm::errs() << "compiling " << image << " (" << done + 1 << " of " << total
+                 << ")";
+}
+
+/// Bytes of the model's tokenizer, empty if it has none.
+static std::string readTokenizer(const ImportReport &report) {
+  if (report.tokenizer.empty())
+    return {};
+  auto buffer = llvm::MemoryBuffer::getFile(report.tokenizer);
+  return buffer ? (*buffer)->getBuffer().str() : std::string();
+}
+
+static int compileImported(mlir::ModuleOp module, const ImportReport &report,
+                           CompileOptions options, const std::string &output) {
+  options.tokenizer = readTokenizer(report);
+  options.progress = showImage;
+  mlir::FailureOr<Artifact> artifact = compile(module, options);
+  if (failed(artifact))
+    return kBadInput;
+  if (llvm::Error error = writeArtifact(*artifact, output))
+    return fail(output + ": " + llvm::toString(std::move(error)));
+  return kDone;
+}
+
+int ssm::compileModel(const std::string &model, const CompileOptions &options,
+                      const std::string &output) {
+  Session session;
+  ImportReport report;
+  auto module = session.import(model, report);
+  return module ? compileImported(*module, report, options, output) : kBadInput;
+}
+
+bool ssm::isArtifact(const std::string &path) {
+  return llvm::StringRef(path).ends_with(".ssmx");
+}
+
+/// A path that changes with the model, the options and the compiler.
+static std::string cachePath(mlir::ModuleOp module,
+                             const std::string &tokenizer,
+                             const std::string &precision) {
+  std::string text = SSMC_VERSION "\n" + precision + "\n" + tokenizer + "\n";
+  llvm::raw_string_ostream os(text);
+  for (const std::string &feature : hostTargetKey())
+    os << feature << "\n";
+  module.print(os);
+  std::string self = llvm::sys::fs::getMainExecutable(nullptr, nullptr);
+  llvm::sys::fs::file_status status;
+  if (!llvm::sys::fs::status(self, status))
+    os << status.getLastModificationTime().time_since_epoch().count();
+  auto digest = llvm::SHA256::hash(llvm::arrayRefFromStringRef(text));
+  return ssmrt::cacheFolder() + "/" + llvm::toHex(digest, true).substr(0, 32) +
+         ".ssmx";
+}
+
+std::string ssm::compileForHere(const std::string &model,
+                                const std::string &precision, bool useCache) {
+  Session session;
+  ImportReport report;
+  auto module = session.import(model, report);
+  if (!module)
+    return {};
+  CompileOptions options;
+  options.precisions = {precision};
+  std::string path;
+  if (useCache && !ssmrt::cacheFolder().empty()) {
+    path = cachePath(*module, readTokenizer(report), precision);
+    if (llvm::sys::fs::exists(path))
+      return path;
+  } else {
+    llvm::SmallString<128> unique;
+    if (llvm::sys::fs::createTemporaryFile("ssmc", "ssmx", unique)) {
+      fail("cannot create a temporary file");
+      return {};
+    }
+    path = unique.str();
+    llvm::sys::RemoveFileOnSignal(path);
+  }
+  return compileImported(*module, report, options, path) == kDone
+             ? path
+             : std::string();
+}
+
+static int runCompile(const CompileFlags &flags) {
+  if (flags.emit.empty()) {
+    if (flags.output.empty()) {
+      llvm::errs() << "error: -o is required without --emit\n";
+      return kBadUsage;
+    }
+    return compileModel(flags.model, flags.options, flags.output);
+  }
+  std::optional<EmitLevel> level = emitLevelOf(flags.emit);
+  if (!level) {
+    llvm::errs() << "error: --emit, got " << flags.emit
+                 << ", supported block, ops, kern, plan, llvm, asm, obj\n";
+    return kBadUsage;
+  }
+  Session session;
+  ImportReport report;
+  auto module = session.import(flags.model, report);
+  if (!module)
+    return kBadInput;
+  llvm::SmallString<0> text;
+  llvm::raw_svector_ostream stream(text);
+  if (failed(emitText(*module, flags.options, *level, stream)))
+    return kBadInput;
+  return writeText(flags.output.empty() ? "-" : flags.output,
+                   [&](llvm::raw_ostream &os) { os << text; });
+}
+
+void ssm::addCompileCommand(CLI::App &app, Action &action) {
+  auto flags = std::make_shared<CompileFlags>();
+  CLI::App *command =
+      app.add_subcommand("compile", "Compile a model to one artifact");
+  command->add_option("MODEL", flags->model,
+                      "Hugging Face directory, model card (.json) or IR (.mlir), "
+                      "at any level")
+      ->required();
+  command->add_option("-o,--output", flags->output,
+                      "The artifact (.ssmx), or the text of --emit");
+  command
+      ->add_option("--target", flags->options.targets,
+                   "Targets: native, x86-64-v3, x86-64-v4, aarch64")
+      ->delimiter(',')
+      ->capture_default_str();
+  command
+      ->add_option("--precision", flags->options.precisions,
+                   "Inputs of matrix products: auto, f32, bf16")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_flag("--strict", flags->options.strict,
+                    "Leave out every pass that changes rounding");
+  command->add_option("--emit", flags->emit,
+                      "Write IR or code instead: block, ops, kern, plan, llvm, "
+                      "asm, obj");
+  command->footer("Examples:\n"
+                  "  ssmc compile DIR -o model.ssmx --target=x86-64-v3,native\n"
+                  "  ssmc compile DIR --emit=kern -o model.kern.mlir\n"
+                  "  ssmc compile model.kern.mlir -o edited.ssmx");
+  command->callback([&action, flags] {
+    action = [flags] { return runCompile(*flags); };
+  });
+}

@@ -1,0 +1,29 @@
+//===- Compile.h - Options that compiling commands share ---------*- C++ -*-===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#pragma once
+
+#include "codegen/Driver.h"
+#include "tools/ssmc/Commands.h"
+
+namespace ssm {
+
+/// Imports and compiles `model` and writes the artifact; the exit status.
+int compileModel(const std::string &model, const CompileOptions &options,
+                 const std::string &output);
+
+/// The artifact of `model` (anything but an artifact) for this machine: in the
+/// cache folder under a name made of the description, the options and this
+/// compiler, compiled if it is not there. `useCache` false compiles to a file
+/// that the process removes at its end. Empty after an error, which is printed.
+std::string compileForHere(const std::string &model,
+                           const std::string &precision, bool useCache);
+
+/// Whether the file at `path` is a compiled model.
+bool isArtifact(const std::string &path);
+
+} // namespace ssm

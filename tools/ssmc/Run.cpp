@@ -1,0 +1,69 @@
+//===- Run.cpp - ssmc run -------------------------------------------------===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/ssmc/Compile.h"
+#include "tools/ssmc/Reference.h"
+
+#include "tools/run/RunCommand.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace ssm;
+using ssmrt::RunOptions;
+
+static int runOnReference(const RunOptions &options) {
+  if (isArtifact(options.model))
+    return fail(options.model + ": an artifact, expected a model description "
+                                "for --device=reference");
+  Session session;
+  ImportReport report;
+  auto module = session.import(options.model, report);
+  if (!module)
+    return kBadInput;
+  std::string hash = descriptionHash(*module);
+  if (failed(lowerTo(*module, Level::Ops)))
+    return kBadInput;
+  ssmrt::Status status = runReference(*module, hash, options);
+  return status ? kDone : fail(status.message);
+}
+
+static int runRun(RunOptions options) {
+  // A directory brings its own weights.
+  if (options.weights.empty() && llvm::sys::fs::is_directory(options.model))
+    options.weights = options.model;
+  if (options.device == "reference")
+    return runOnReference(options);
+  if (isArtifact(options.model))
+    return ssmrt::runCommand(options);
+  std::string artifact =
+      compileForHere(options.model, options.precision, !options.noCache);
+  if (artifact.empty())
+    return kBadInput;
+  options.model = artifact;
+  int status = ssmrt::runCommand(options);
+  if (options.noCache)
+    llvm::sys::fs::remove(artifact);
+  return status;
+}
+
+void ssm::addRunCommand(CLI::App &app, Action &action) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App *command = app.add_subcommand(
+      "run", "Run a model: a directory, a description or an artifact");
+  ssmrt::addRunOptions(*command, *options);
+  command->footer(
+      "Examples:\n"
+      "  ssmc run DIR --prompt \"Once upon a time\" -n 64\n"
+      "  ssmc run model.ssmx --weights DIR --prompt-file prompt.txt --json\n"
+      "  ssmc run DIR --tokens 1,2,3 --device=reference --logits logits.safetensors");
+  command->callback([&action, options] {
+    action = [options] {
+      ssmrt::removeFilesOnSignals();
+      return runRun(*options);
+    };
+  });
+}
