@@ -76,8 +76,10 @@ static std::string cachePath(mlir::ModuleOp module,
                              const std::string &precision) {
   std::string text = SSMC_VERSION "\n" + precision + "\n" + tokenizer + "\n";
   llvm::raw_string_ostream os(text);
-  for (const std::string &feature : hostTargetKey())
-    os << feature << "\n";
+  if (llvm::Expected<Target> host = Target::lookup("native"))
+    os << host->cpu << host->features << "\n";
+  else
+    llvm::consumeError(host.takeError());
   module.print(os);
   std::string self = llvm::sys::fs::getMainExecutable(nullptr, nullptr);
   llvm::sys::fs::file_status status;

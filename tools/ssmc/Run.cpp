@@ -25,7 +25,7 @@ static int runOnReference(const RunOptions &options) {
   if (!module)
     return kBadInput;
   std::string hash = descriptionHash(*module);
-  if (failed(lowerTo(*module, Level::Ops)))
+  if (failed(lowerToOps(*module)))
     return kBadInput;
   ssmrt::Status status = runReference(*module, hash, options);
   return status ? kDone : fail(status.message);

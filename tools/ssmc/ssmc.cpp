@@ -7,9 +7,7 @@
 
 #include "tools/ssmc/Commands.h"
 
-#include "dialect/Kern.h"
-#include "dialect/Plan.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "codegen/Driver.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/raw_ostream.h"
@@ -53,8 +51,7 @@ static void printDiagnostic(mlir::Diagnostic &diagnostic) {
 
 static mlir::DialectRegistry allDialects() {
   mlir::DialectRegistry registry;
-  registry.insert<SsmDialect, kern::KernDialect, plan::PlanDialect,
-                  mlir::func::FuncDialect>();
+  registerCompiler(registry);
   return registry;
 }
 

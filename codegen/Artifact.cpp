@@ -1,0 +1,85 @@
+//===- Artifact.cpp - Compiled models as files ===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/Artifact.h"
+
+#include "codegen/PlanJson.h"
+#include "runtime/Artifact.h"
+#include "runtime/SafeTensors.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace mlir;
+using namespace ssm;
+using nlohmann::ordered_json;
+
+/// Code is mapped executable, which happens in whole pages.
+static constexpr int64_t kPageBytes = 4096;
+
+LogicalResult ssm::addVariant(Artifact &artifact, plan::ProgramOp program,
+                              const Image &image) {
+  FailureOr<ordered_json> json =
+      planToJson(program, [&](StringRef name) -> int64_t {
+        const Image::Kernel *kernel = image.find(name);
+        return kernel ? kernel->offset : -1;
+      });
+  if (failed(json))
+    return failure();
+  for (const ordered_json &kernel : (*json)["kernels"])
+    if (kernel["offset"] < 0)
+      return program.emitOpError("has no code for kernel '")
+             << kernel["name"].get<std::string>() << "'";
+  artifact.variants.push_back({program.getTarget().value_or("").str(),
+                               program.getPrecision().str(), json->dump(),
+                               image.bytes});
+  return success();
+}
+
+/// What is common to all variants, as JSON text.
+static std::string manifestOf(const Artifact &artifact) {
+  ordered_json images = ordered_json::array();
+  for (const Artifact::Variant &variant : artifact.variants)
+    images.push_back(
+        {{"target", variant.target}, {"precision", variant.precision}});
+  ordered_json manifest = {{"model", artifact.model},
+                           {"hash", artifact.hash},
+                           {"abi", ssmrt::kArtifactVersion},
+                           {"hidden", artifact.hidden},
+                           {"vocab", artifact.vocab},
+                           {"end_tokens", artifact.endTokens},
+                           {"weights", artifact.weights},
+                           {"images", images}};
+  return manifest.dump();
+}
+
+/// Lays out the file; the bytes stay those of `artifact`.
+static ssmrt::SafeTensorsWriter layOut(const Artifact &artifact) {
+  ssmrt::SafeTensorsWriter writer;
+  writer.setMetadata("format", "ssmc-artifact");
+  writer.setMetadata("version", std::to_string(ssmrt::kArtifactVersion));
+  writer.setMetadata("manifest", manifestOf(artifact));
+  for (auto [index, variant] : llvm::enumerate(artifact.variants)) {
+    writer.setMetadata("plan." + std::to_string(index), variant.plan);
+    writer.add("image." + std::to_string(index), ssmrt::DType::U8,
+               {int64_t(variant.code.size())}, variant.code.data(), kPageBytes);
+  }
+  if (!artifact.tokenizer.empty())
+    writer.add("tokenizer", ssmrt::DType::U8,
+               {int64_t(artifact.tokenizer.size())}, artifact.tokenizer.data());
+  return writer;
+}
+
+std::string ssm::artifactBytes(const Artifact &artifact) {
+  return layOut(artifact).toBytes();
+}
+
+llvm::Error ssm::writeArtifact(const Artifact &artifact, StringRef path) {
+  ssmrt::Status status = layOut(artifact).write(path.str());
+  if (status)
+    return llvm::Error::success();
+  return llvm::createStringError(status.message);
+}
