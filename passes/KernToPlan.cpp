@@ -108,6 +108,12 @@ static void outline(Operation *op, plan::KernelOp kernel) {
   copy->setOperands(block->getArguments());
 }
 
+/// Name of the plan's body for a function: apart from kernels, buffers, weights
+/// and states whatever the function is called.
+static std::string bodySymbol(StringRef function) {
+  return ("body_" + function).str();
+}
+
 FlatSymbolRefAttr PlanBuilder::kernelFor(Operation *op) {
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToEnd(&program.getBody().front());
@@ -283,7 +289,8 @@ LogicalResult PlanBuilder::buildBody(StringRef bodyName, Operation *anchor) {
            << bodyName << kPrefillSuffix << "' and '@" << bodyName
            << kStepSuffix << "' to take equal weights and states";
   bodies.insert(bodyName);
-  return buildLaunches(bodyName, entries[0], entries[1], anchor->getLoc());
+  return buildLaunches(bodySymbol(bodyName), entries[0], entries[1],
+                       anchor->getLoc());
 }
 
 LogicalResult PlanBuilder::buildTable() {
@@ -317,7 +324,7 @@ LogicalResult PlanBuilder::buildTable() {
       names.push_back(weightFor(recipe, layers->getLoc()));
     }
     table.push_back(LayerAttr::get(builder.getContext(), row.getNumber(),
-                                   symbol(bodyName),
+                                   symbol(bodySymbol(bodyName)),
                                    builder.getArrayAttr(names)));
   }
   builder.setInsertionPointToEnd(&program.getBody().front());

@@ -36,12 +36,12 @@ func.func private @mixer_0.step(%x: tensor<?x8xf32>, %seqs: !ssm.seqs, %in: tens
 }
 // The product reads the whole stream: its result is copied. Two products in a
 // chain of additions both write the stream.
-func.func private @copy_1.prefill(%x: tensor<?x8xf32>, %seqs: !ssm.seqs, %w: tensor<8x8xf32>) -> tensor<?x8xf32> {
+func.func private @gemm_0.prefill(%x: tensor<?x8xf32>, %seqs: !ssm.seqs, %w: tensor<8x8xf32>) -> tensor<?x8xf32> {
   %y = kern.gemm %x, %w schedule [#blocked] : tensor<?x8xf32>, tensor<8x8xf32> -> tensor<?x8xf32> {
     ^bb0(%sum: f32): kern.yield %sum : f32 }
   return %y : tensor<?x8xf32>
 }
-func.func private @copy_1.step(%x: tensor<?x8xf32>, %seqs: !ssm.seqs, %w: tensor<8x8xf32>) -> tensor<?x8xf32> {
+func.func private @gemm_0.step(%x: tensor<?x8xf32>, %seqs: !ssm.seqs, %w: tensor<8x8xf32>) -> tensor<?x8xf32> {
   %h = kern.rowwise rms %x eps(1.0e-5) : tensor<?x8xf32> -> tensor<?x8xf32>
     value { ^bb0(%v: f32): kern.yield %v : f32 }
     finish { ^bb0(%v: f32, %mean: f32, %rstd: f32): kern.yield %rstd : f32 }
@@ -61,7 +61,7 @@ ssm.program @tiny.prefill hidden(8) vocab(4) end_tokens([1]) {
   %y = ssm.layers %x, %seqs [
     #ssm.layer<0, @mixer_0.prefill [#kern.recipe<<tensor "i" [12, 8]>, <pack "f32" [32, 1]>>,
       #kern.recipe<<tensor "c" [6, 1, 4]>, <transpose>, <pack "f32">>, #kern.recipe<<tensor "o" [8, 6]>, <pack "f32" [32, 1]>>]>,
-    #ssm.layer<1, @copy_1.prefill [#kern.recipe<<tensor "w" [8, 8]>, <pack "f32" [32, 1]>>]>] : tensor<?x8xf32>
+    #ssm.layer<1, @gemm_0.prefill [#kern.recipe<<tensor "w" [8, 8]>, <pack "f32" [32, 1]>>]>] : tensor<?x8xf32>
   %h = kern.rowwise rms %y eps(1.0e-5) gather : tensor<?x8xf32> -> tensor<?x8xf32>
     value { ^bb0(%v: f32): kern.yield %v : f32 }
     finish { ^bb0(%v: f32, %mean: f32, %rstd: f32): kern.yield %v : f32 }
@@ -76,7 +76,7 @@ ssm.program @tiny.step hidden(8) vocab(4) end_tokens([1]) {
   %y = ssm.layers %x, %seqs [
     #ssm.layer<0, @mixer_0.step [#kern.recipe<<tensor "i" [12, 8]>, <pack "f32" [32, 1]>>,
       #kern.recipe<<tensor "c" [6, 1, 4]>, <transpose>, <pack "f32">>, #kern.recipe<<tensor "o" [8, 6]>, <pack "f32" [32, 1]>>]>,
-    #ssm.layer<1, @copy_1.step [#kern.recipe<<tensor "w" [8, 8]>, <pack "f32" [32, 1]>>]>] : tensor<?x8xf32>
+    #ssm.layer<1, @gemm_0.step [#kern.recipe<<tensor "w" [8, 8]>, <pack "f32" [32, 1]>>]>] : tensor<?x8xf32>
   %h = kern.rowwise rms %y eps(1.0e-5) gather : tensor<?x8xf32> -> tensor<?x8xf32>
     value { ^bb0(%v: f32): kern.yield %v : f32 }
     finish { ^bb0(%v: f32, %mean: f32, %rstd: f32): kern.yield %v : f32 }
@@ -95,11 +95,11 @@ ssm.program @tiny.step hidden(8) vocab(4) end_tokens([1]) {
 // CHECK: plan.state @state_0 conv [6, 3] f32
 // CHECK: plan.body @before weights(0) states [] prefill
 // CHECK: plan.launch @embed_0 rows [<tokens>, <global_weight of @weight_0>, <buffer of @x>, <stride of @x>, <rows>]
-// CHECK: plan.body @mixer_0 weights(3) states [@state_0] prefill
+// CHECK: plan.body @body_mixer_0 weights(3) states [@state_0] prefill
 // CHECK-NEXT: plan.launch @gemm_0 rows [<buffer of @x>, <stride of @x>, <weight>, <buffer of @[[WIDE:.*]]>, <stride of @[[WIDE]]>, <rows>]
 // CHECK-NEXT: plan.launch @conv_0 rows [<buffer of @[[WIDE]] at 6>, <stride of @[[WIDE]]>, <seqs>, <state>, <state_stride>, <weight at 1>, <buffer of @[[C:.*]]>, <stride of @[[C]]>, <rows>]
 // CHECK-NEXT: plan.launch @gemm_1 rows [<buffer of @[[C]]>, <stride of @[[C]]>, <weight at 2>, <buffer of @x>, <stride of @x>, <buffer of @x>, <stride of @x>, <rows>]
-// CHECK: plan.body @copy_1 weights(1) states [] prefill
+// CHECK: plan.body @body_gemm_0 weights(1) states [] prefill
 // CHECK: plan.launch @gemm_{{.*}} <buffer of @[[Y:buffer_.*]]>, <stride of @[[Y]]>, <rows>]
 // CHECK-NEXT: plan.launch @rowwise_{{.*}} rows [<buffer of @[[Y]]>, <stride of @[[Y]]>, <buffer of @x>, <stride of @x>, <seqs>, <rows>]
 // CHECK: } step {
@@ -107,4 +107,4 @@ ssm.program @tiny.step hidden(8) vocab(4) end_tokens([1]) {
 // CHECK: plan.body @after
 // CHECK-NEXT: plan.launch @rowwise_{{.*}} outputs [<buffer of @x>, <stride of @x>, <buffer of @[[O:.*]]>, <stride of @[[O]]>, <seqs>, <outputs>]
 // CHECK-NEXT: plan.launch @gemm_{{.*}} outputs [<buffer of @[[O]]>, <stride of @[[O]]>, <global_weight of @weight_0>, <buffer of @logits>, <stride of @logits>, <outputs>]
-// CHECK: plan.layers before @before [#ssm.layer<0, @mixer_0 [@{{.*}}, @{{.*}}, @{{.*}}]>, #ssm.layer<1, @copy_1 [@{{.*}}]>] after @after
+// CHECK: plan.layers before @before [#ssm.layer<0, @body_mixer_0 [@{{.*}}, @{{.*}}, @{{.*}}]>, #ssm.layer<1, @body_gemm_0 [@{{.*}}]>] after @after
