@@ -100,6 +100,18 @@ LogicalResult ColumnsOp::verify() {
   return success();
 }
 
+/// All columns of x -> x. Columns of columns of x -> columns of x.
+OpFoldResult ColumnsOp::fold(FoldAdaptor) {
+  if (getInput().getType() == getType())
+    return getInput();
+  auto inner = getInput().getDefiningOp<ColumnsOp>();
+  if (!inner)
+    return {};
+  setFirst(getFirst() + inner.getFirst());
+  getInputMutable().assign(inner.getInput());
+  return getResult();
+}
+
 LogicalResult RowwiseOp::verify() {
   int64_t width = size(getInput(), 1), groups = getGroups();
   if (size(getResult(), 1) != width)

@@ -31,6 +31,7 @@ def Kern_ColumnsOp : Kern_Op<"columns"> {
   let arguments = (ins Kern_Rows:$input, I64Attr:$first);
   let results = (outs Kern_Rows:$result);
   let assemblyFormat = "$input `from` $first attr-dict `:` type($input) `->` type($result)";
+  let hasFolder = 1;
   let hasVerifier = 1;
 }
 

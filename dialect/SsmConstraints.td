@@ -28,7 +28,7 @@ def Ssm_State4 : Ssm_Ranked<4, [F32], "state (4-D f32 tensor)">;
 
 /// Dimension `bdim` of `b` equals dimension `adim` of `a`; dynamic matches anything.
 class DimsMatch<string a, int adim, string b, int bdim>
-    : PredOpTrait<"dimension " # adim # " of '" # a # "' to match dimension " #
+    : PredOpTrait<"dimension " # adim # " of '" # a # "' matches dimension " #
                       bdim # " of '" # b # "'",
                   CPred<"::ssm::dimsCompatible($" # a # ".getType(), " # adim #
                         ", $" # b # ".getType(), " # bdim # ")">>;

@@ -39,11 +39,13 @@ changeRows(func::FuncOp function,
   });
 }
 
-/// Number of weights of a layer's function: what is neither x, the sequences
-/// nor a state, which leaves as a result.
+/// Number of weights of a layer's function: what is neither x, the sequences nor
+/// a state, which leaves as a result. Other functions have none.
 static unsigned countWeights(func::FuncOp function) {
-  return function.getNumArguments() - kFirstWeight -
-         (function.getNumResults() - 1);
+  unsigned others = kFirstWeight + std::max(1u, function.getNumResults()) - 1;
+  unsigned arguments = function.getNumArguments();
+  return function.isDeclaration() || arguments < others ? 0
+                                                        : arguments - others;
 }
 
 /// The function whose weight `value` is, or null.
