@@ -78,8 +78,8 @@ func.func private @attention(%qkv: tensor<?x16xf32>, %seqs: !ssm.seqs,
 // CHECK-LABEL: ssm.program @recipes
 ssm.program @recipes hidden(8) vocab(16) {
 ^bb0(%tokens: tensor<?xi32>, %seqs: !ssm.seqs):
-  // CHECK: #kern.recipe<<tensor "a"[8, 8]>, <slice [0, 4]>, <scale by 2.0{{.*}}>, <pack "bf16"[32, 2]>>
-  %0 = ssm.weight "a" {recipe = #kern.recipe<<tensor "a" [8, 8]>, <slice [0, 4]>, <scale by 2.0 : f64>, <pack "bf16" [32, 2]>>} : tensor<16x8xf32>
+  // CHECK: #kern.recipe<<tensor "a"[8, 8]>, <slice[0, 4]>, <scale by 2.0{{.*}}>, <pack "bf16"[32, 2]>>
+  %0 = ssm.weight "a" {recipe = #kern.recipe<<tensor "a" [8, 8]>, <slice[0, 4]>, <scale by 2.0 : f64>, <pack "bf16" [32, 2]>>} : tensor<16x8xf32>
   %1 = kern.embed %tokens, %0 times 1.0 : tensor<16x8xf32> -> tensor<?x8xf32>
   %2 = ssm.linear %1, %0 : tensor<?x8xf32>, tensor<16x8xf32> -> tensor<?x16xf32>
   ssm.return %2 : tensor<?x16xf32>

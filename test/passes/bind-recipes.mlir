@@ -9,10 +9,10 @@ func.func private @decay(%x: tensor<?x4xf32>, %seqs: !ssm.seqs, %a_log: tensor<4
   %1 = ssm.add_bias %x, %0 : tensor<?x4xf32>, tensor<4xf32>
   return %1 : tensor<?x4xf32>
 }
+// CHECK: ssm.weight "emb" {recipe = #kern.recipe<<tensor "emb"[4, 4]>>}
 // CHECK: #ssm.layer<0, @decay [#kern.recipe<<tensor "a"[4]>, <neg_exp>>]>, #ssm.layer<1, @decay [#kern.recipe<<tensor "b"[4]>, <neg_exp>>]>
 ssm.program @rows_share_a_body hidden(4) vocab(4) {
 ^bb0(%tokens: tensor<?xi32>, %seqs: !ssm.seqs):
-  // CHECK: ssm.weight "emb" {recipe = #kern.recipe<<tensor "emb"[4, 4]>>}
   %0 = ssm.weight "emb" : tensor<4x4xbf16>
   %1 = ssm.embedding %tokens, %0 : tensor<4x4xbf16> -> tensor<?x4xf32>
   %2 = ssm.layers %1, %seqs [#ssm.layer<0, @decay ["a"]>, #ssm.layer<1, @decay ["b"]>] : tensor<?x4xf32>

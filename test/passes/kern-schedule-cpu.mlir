@@ -74,10 +74,10 @@ ssm.program @recipes_follow hidden(8) vocab(4) {
   %table = ssm.weight "emb" {recipe = #kern.recipe<<tensor "emb" [4, 8]>>} : tensor<4x8xf32>
   %x = kern.embed %tokens, %table times 1.0 : tensor<4x8xf32> -> tensor<?x8xf32>
   %y = ssm.layers %x, %seqs [
-    #ssm.layer<0, @pairs_of_whole_vectors [#kern.recipe<<tensor "g" [16, 8]>, <tensor "u" [16, 8]>, <interleave [16]>>,
+    #ssm.layer<0, @pairs_of_whole_vectors [#kern.recipe<<tensor "g" [16, 8]>, <tensor "u" [16, 8]>, <interleave[16]>>,
       #kern.recipe<<tensor "d" [8, 16]>>]>,
-    #ssm.layer<1, @split_pairs [#kern.recipe<<tensor "g" [6, 8]>, <tensor "u" [6, 8]>, <scale by 2.0 : f64>, <interleave [6]>>,
-      #kern.recipe<<tensor "gb" [6]>, <tensor "ub" [6]>, <interleave [6]>>, #kern.recipe<<tensor "d" [8, 6]>>]>]
+    #ssm.layer<1, @split_pairs [#kern.recipe<<tensor "g" [6, 8]>, <tensor "u" [6, 8]>, <scale by 2.0 : f64>, <interleave[6]>>,
+      #kern.recipe<<tensor "gb" [6]>, <tensor "ub" [6]>, <interleave[6]>>, #kern.recipe<<tensor "d" [8, 6]>>]>]
     : tensor<?x8xf32>
   %l = kern.gemm %y, %table : tensor<?x8xf32>, tensor<4x8xf32> -> tensor<?x4xf32> {
     ^bb0(%sum: f32): kern.yield %sum : f32 }

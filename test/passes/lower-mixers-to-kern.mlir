@@ -1,9 +1,9 @@
 // RUN: ssm-opt %s --ssm-bind-recipes --ssm-lower-to-kern --split-input-file | FileCheck %s
 
 // CHECK-LABEL: func.func private @ssd
-// CHECK-SAME: %[[D:.*]]: tensor<4xf32>, %[[A:.*]]: tensor<4xf32>, %{{.*}}: tensor<?x4x2x3xf32>)
+// CHECK-SAME: %[[D:[a-z0-9_]+]]: tensor<4xf32>, %[[A:[a-z0-9_]+]]: tensor<4xf32>, %{{.*}}: tensor<?x4x2x3xf32>)
 // CHECK: kern.ssd %{{.*}} dt %{{.*}}, %[[A]] A %[[A]] B %{{.*}} C %{{.*}} D %[[D]]
-// CHECK-NEXT: ^bb0(%[[DT:.*]]: f32, %{{.*}}: f32):
+// CHECK-NEXT: ^bb0(%[[DT:[a-z0-9_]+]]: f32, %{{.*}}: f32):
 // CHECK-NEXT: kern.yield %[[DT]]
 func.func private @ssd(%x: tensor<?x15xf32>, %seqs: !ssm.seqs, %a_log: tensor<4xf32>, %d: tensor<4xf32>, %state: tensor<?x4x2x3xf32>) -> (tensor<?x8xf32>, tensor<?x4x2x3xf32>) {
   %a = ssm.neg_exp %a_log : tensor<4xf32>
@@ -24,8 +24,8 @@ ssm.program @base_two_decay hidden(15) vocab(4) {
 
 // CHECK-LABEL: func.func private @conv
 // CHECK: kern.conv {{.*}} columns(
-// CHECK-NEXT: ^bb0(%[[SUM:.*]]: f32, %[[BIAS:.*]]: f32):
-// CHECK: %[[BIASED:.*]] = arith.addf %[[SUM]], %[[BIAS]]
+// CHECK-NEXT: ^bb0(%[[SUM:[a-z0-9_]+]]: f32, %[[BIAS:[a-z0-9_]+]]: f32):
+// CHECK: %[[BIASED:[a-z0-9_]+]] = arith.addf %[[SUM]], %[[BIAS]]
 // CHECK: arith.divf %[[BIASED]]
 func.func private @conv(%x: tensor<?x4xf32>, %seqs: !ssm.seqs, %w: tensor<4x3xf32>, %b: tensor<4xf32>, %s: tensor<?x4x2xf32>) -> (tensor<?x4xf32>, tensor<?x4x2xf32>) {
   %0, %1 = ssm.causal_conv1d %x, %seqs state %s weight %w bias %b : tensor<4xf32> activation(silu) : tensor<?x4xf32>, tensor<?x4x2xf32>, tensor<4x3xf32>
@@ -34,8 +34,8 @@ func.func private @conv(%x: tensor<?x4xf32>, %seqs: !ssm.seqs, %w: tensor<4x3xf3
 
 // CHECK-LABEL: func.func private @scan
 // CHECK: kern.scan {{.*}} columns(
-// CHECK-NEXT: ^bb0(%[[Y:.*]]: f32, %[[X:.*]]: f32, %[[D:.*]]: f32):
-// CHECK: %[[SKIP:.*]] = arith.mulf %[[D]], %[[X]]
+// CHECK-NEXT: ^bb0(%[[Y:[a-z0-9_]+]]: f32, %[[X:[a-z0-9_]+]]: f32, %[[D:[a-z0-9_]+]]: f32):
+// CHECK: %[[SKIP:[a-z0-9_]+]] = arith.mulf %[[D]], %[[X]]
 // CHECK: arith.addf %[[Y]], %[[SKIP]]
 func.func private @scan(%x: tensor<?x4xf32>, %seqs: !ssm.seqs, %a_log: tensor<4x4xf32>, %d: tensor<4xf32>, %s: tensor<?x4x4xf32>) -> (tensor<?x4xf32>, tensor<?x4x4xf32>) {
   %a = ssm.neg_exp %a_log : tensor<4x4xf32>
@@ -44,8 +44,8 @@ func.func private @scan(%x: tensor<?x4xf32>, %seqs: !ssm.seqs, %a_log: tensor<4x
 }
 
 // CHECK-LABEL: func.func private @attention_of_some_columns
-// CHECK: %[[QKV:.*]] = kern.columns %{{.*}} from 2 : tensor<?x10xf32> -> tensor<?x8xf32>
-// CHECK: %[[Q:.*]], %[[KC:.*]], %[[VC:.*]] = kern.kv_append %[[QKV]], {{.*}} query_scale(0.72{{.*}}) rope(<default, dims = 2
+// CHECK: %[[QKV:[a-z0-9_]+]] = kern.columns %{{.*}} from 2 : tensor<?x10xf32> -> tensor<?x8xf32>
+// CHECK: %[[Q:[a-z0-9_]+]], %[[KC:[a-z0-9_]+]], %[[VC:[a-z0-9_]+]] = kern.kv_append %[[QKV]], {{.*}} query_scale(0.72{{.*}}) rope(<default, dims = 2
 // CHECK-NOT: ssm.rope
 // CHECK: kern.attention  prefill %[[Q]], %{{.*}} cache %[[KC]], %[[VC]] window(3)
 func.func private @attention_of_some_columns(%x: tensor<?x10xf32>, %seqs: !ssm.seqs, %kc: tensor<?x1x?x2xf32>, %vc: tensor<?x1x?x2xf32>) -> (tensor<?x4xf32>, tensor<?x1x?x2xf32>, tensor<?x1x?x2xf32>) {

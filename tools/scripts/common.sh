@@ -11,7 +11,7 @@ fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 # Debian packages the build and the tests need.
 packages=(clang-22 lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev
           mlir-22-tools libclang-rt-22-dev cmake ninja-build ccache python3
-          nlohmann-json3-dev libcli11-dev libgtest-dev libzstd-dev zlib1g-dev)
+          nlohmann-json3-dev libcli11-dev libgtest-dev)
 
 install_packages() {
   local missing=() package
@@ -31,8 +31,9 @@ install_packages() {
   say "installing ${missing[*]}"
   "${sudo[@]}" apt-get update -qq
   for package in "${missing[@]}"; do
-    apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [^(]' ||
-      fail "Debian has no package '$package' here; LLVM 22 is in Debian 12's security archive (bookworm-security)"
+    [ -n "$(apt-cache policy "$package" 2>/dev/null |
+      sed -n 's/^ *Candidate: \([^(].*\)/\1/p')" ] ||
+      fail "no package '$package' here: LLVM 22 comes from the security archive of Debian 12 (bookworm-security), which must be among apt's sources"
   done
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
     --no-install-recommends "${missing[@]}" >/dev/null
