@@ -53,7 +53,9 @@ FailureOr<Level> ssm::levelOf(ModuleOp module) {
                           : Level::Ops);
   }
   // Kern form has two programs, every other level one.
-  size_t expected = !found.empty() && found[0] == Level::Kern ? 2 : 1;
+  if (found.empty())
+    return module.emitError("expected a model, got none");
+  size_t expected = found[0] == Level::Kern ? 2 : 1;
   if (found.size() != expected || !llvm::all_equal(found))
     return module.emitError("expected one model, at one level, got ")
            << found.size() << " models or programs";
@@ -181,14 +183,14 @@ resolveRequests(ModuleOp module, Level level, const CompileOptions &options) {
       if (precision == "auto")
         precision = prefersHalf ? "bf16" : "f32";
       if (precision != "f32" && precision != "bf16")
-        return module.emitError("unsupported precision \"")
-               << precision << "\" (supported: auto, f32, bf16)";
+        return module.emitError("unknown precision '")
+               << precision << "' (supported: auto, f32, bf16)";
       if (precision == "bf16" && level < Level::Kern && !isHalf)
         return module.emitError("precision bf16 needs weights of 16 bits, the "
                                 "model has f32 (supported: auto, f32)");
       if (precision == "bf16" && options.strict)
-        return module.emitError("precision bf16 rounds inputs of products, "
-                                "which --strict excludes");
+        return module.emitError(
+            "precision bf16 rounds, which --strict excludes");
       bool isNew = llvm::none_of(requests, [&](const Request &other) {
         return other.target.name == target->name &&
                other.precision == precision;
@@ -243,8 +245,6 @@ FailureOr<Artifact> ssm::compile(ModuleOp module,
     if (failed(addVariant(artifact, program, *image)))
       return failure();
   }
-  if (options.progress)
-    options.progress({}, requests->size(), requests->size());
   return artifact;
 }
 

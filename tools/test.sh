@@ -14,7 +14,9 @@ step() {
 
 fuzz() {
   local target
-  for target in "$root"/build-fuzz/bin/fuzz-*; do
+  for target in "$root"/build-fuzz/bin/Fuzz*; do
+    [[ $target == *.log ]] && continue
+    mkdir -p "$root/build-fuzz/corpus-$(basename "$target")"
     say "fuzzing $(basename "$target") for ${SSMC_FUZZ_SECONDS:-60} s"
     ASAN_OPTIONS=detect_container_overflow=0 "$target" -rss_limit_mb=4096 \
       -max_total_time="${SSMC_FUZZ_SECONDS:-60}" -verbosity=0 -print_final_stats=0 \

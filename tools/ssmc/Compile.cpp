@@ -32,10 +32,14 @@ struct CompileFlags {
 static void showImage(const std::string &image, size_t done, size_t total) {
   if (!llvm::sys::Process::StandardErrIsDisplayed())
     return;
-  llvm::errs() << "\r\033[K";
-  if (done < total)
-    llvm::errs() << "compiling " << image << " (" << done + 1 << " of " << total
-                 << ")";
+  llvm::errs() << "\r\033[Kcompiling " << image << " (" << done + 1 << " of "
+               << total << ")";
+}
+
+/// Erases what `showImage` wrote.
+static void endProgress() {
+  if (llvm::sys::Process::StandardErrIsDisplayed())
+    llvm::errs() << "\r\033[K";
 }
 
 /// Bytes of the model's tokenizer, empty if it has none.
@@ -51,6 +55,7 @@ static int compileImported(mlir::ModuleOp module, const ImportReport &report,
   options.tokenizer = readTokenizer(report);
   options.progress = showImage;
   mlir::FailureOr<Artifact> artifact = compile(module, options);
+  endProgress();
   if (failed(artifact))
     return kBadInput;
   if (llvm::Error error = writeArtifact(*artifact, output))
