@@ -4,7 +4,6 @@
 source "$(dirname "$0")/scripts/common.sh"
 
 install_packages
-mkdir -p "$root/build"
 configure "$root/build"
 build "$root/build" ssmc ssmc-run
 

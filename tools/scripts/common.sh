@@ -44,6 +44,7 @@ configure() {
   local build=$1
   shift
   export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+  mkdir -p "$build"
   say "configuring $build"
   cmake -S "$root" -B "$build" -G Ninja \
     -DCMAKE_C_COMPILER=$llvm/bin/clang \
@@ -52,8 +53,8 @@ configure() {
     -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld \
     -DCMAKE_SHARED_LINKER_FLAGS=-fuse-ld=lld \
     -DMLIR_DIR=$llvm/lib/cmake/mlir -DLLVM_DIR=$llvm/lib/cmake/llvm \
-    "$@" >"$build.configure.log" 2>&1 ||
-    { cat "$build.configure.log" >&2; fail "cmake failed"; }
+    "$@" >"$build/configure.log" 2>&1 ||
+    { cat "$build/configure.log" >&2; fail "cmake failed"; }
 }
 
 # build FOLDER [targets...]
