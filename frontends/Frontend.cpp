@@ -72,7 +72,6 @@ static void describe(ModelOp model, ImportReport &report) {
 static FailureOr<OwningOpRef<ModuleOp>> readModule(StringRef path,
                                                    MLIRContext &context) {
   llvm::SourceMgr sources;
-  SourceMgrDiagnosticHandler handler(sources, &context);
   OwningOpRef<ModuleOp> module =
       parseSourceFile<ModuleOp>(path, sources, &context);
   if (!module)

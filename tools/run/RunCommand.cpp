@@ -46,7 +46,7 @@ public:
 
   Status execute() {
     if (options.device != "auto" && options.device != "cpu")
-      return error(options.model + ": device, got " + options.device +
+      return error(options.shownName() + ": device, got " + options.device +
                    ", supported cpu");
     if (Status status = openModel(); !status)
       return status;
@@ -168,7 +168,7 @@ private:
           return output.push(sequence, token);
         });
     if (!result)
-      return error(options.model + ": " + result.status().message);
+      return error(options.shownName() + ": " + result.status().message);
     report.precision = model->image().precision;
     report.image = model->image().target;
     report.threads = model->pool().threads();

@@ -24,8 +24,12 @@ struct PromptOption {
 };
 
 struct RunOptions {
-  /// Artifact; `ssmc run` puts a compiled one here.
+  /// Artifact; `ssmc run` puts a compiled one here and what the user named into
+  /// `source`.
   std::string model;
+  std::string source;
+  /// Name for messages.
+  const std::string &shownName() const { return source.empty() ? model : source; }
   std::string weights;
   std::vector<PromptOption> prompts;
   int64_t count = 32;

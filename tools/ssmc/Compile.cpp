@@ -59,7 +59,7 @@ static int compileImported(mlir::ModuleOp module, const ImportReport &report,
   if (failed(artifact))
     return kBadInput;
   if (llvm::Error error = writeArtifact(*artifact, output))
-    return fail(output + ": " + llvm::toString(std::move(error)));
+    return fail(llvm::toString(std::move(error)));
   return kDone;
 }
 

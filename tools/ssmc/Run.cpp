@@ -43,6 +43,7 @@ static int runRun(RunOptions options) {
       compileForHere(options.model, options.precision, !options.noCache);
   if (artifact.empty())
     return kBadInput;
+  options.source = options.model;
   options.model = artifact;
   int status = ssmrt::runCommand(options);
   if (options.noCache)

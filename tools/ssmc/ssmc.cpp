@@ -57,6 +57,7 @@ static mlir::DialectRegistry allDialects() {
 
 Session::Session() : context(allDialects()) {
   context.loadAllAvailableDialects();
+  context.printOpOnDiagnostic(false);
   handler = context.getDiagEngine().registerHandler(
       [](mlir::Diagnostic &diagnostic) { printDiagnostic(diagnostic); });
 }
