@@ -11,7 +11,7 @@ fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 # Debian packages the build and the tests need.
 packages=(clang-22 lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev
           mlir-22-tools libclang-rt-22-dev cmake ninja-build ccache python3
-          nlohmann-json3-dev libcli11-dev libgtest-dev)
+          nlohmann-json3-dev libcli11-dev libgtest-dev pkg-config)
 
 install_packages() {
   local missing=() package
