@@ -34,6 +34,7 @@ fuzz() {
 install_packages
 configure "$root/build"
 step "build" build "$root/build"
+step "reference pages" build "$root/build" mlir-doc
 step "unit tests" ctest --test-dir "$root/build" --output-on-failure
 step "lit tests" ninja -C "$root/build" check-ssm
 configure "$root/build-sanitize" -DSSMC_RUNTIME_ONLY=ON -DSSMC_SANITIZE=ON

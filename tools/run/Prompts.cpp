@@ -34,6 +34,24 @@ Expected<std::vector<int32_t>> parseTokens(std::string_view list) {
   }
 }
 
+/// Tokens of "1,2,3", or of a file that holds such a list for "@FILE": the
+/// system limits how long an argument may be.
+Expected<std::vector<int32_t>> readTokens(const std::string &value) {
+  if (value.empty() || value[0] != '@')
+    return parseTokens(value);
+  Expected<std::shared_ptr<const MappedFile>> file =
+      MappedFile::open(value.substr(1));
+  if (!file)
+    return file.status();
+  std::string_view list = (*file)->bytes();
+  while (!list.empty() && (list.back() == '\n' || list.back() == ' '))
+    list.remove_suffix(1);
+  Expected<std::vector<int32_t>> tokens = parseTokens(list);
+  if (!tokens)
+    return error(value.substr(1) + ": expected numbers separated by commas");
+  return tokens;
+}
+
 } // namespace
 
 bool needTokenizer(const std::vector<PromptOption> &prompts) {
@@ -50,7 +68,7 @@ readPrompts(const std::vector<PromptOption> &prompts,
   for (const PromptOption &prompt : prompts) {
     Expected<std::vector<int32_t>> tokens = std::vector<int32_t>();
     if (prompt.kind == PromptOption::Kind::Tokens) {
-      tokens = parseTokens(prompt.value);
+      tokens = readTokens(prompt.value);
     } else if (prompt.kind == PromptOption::Kind::Text) {
       tokens = tokenizer->encode(prompt.value, /*addSpecial=*/true);
     } else {

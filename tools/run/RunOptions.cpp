@@ -55,7 +55,7 @@ void addRunOptions(CLI::App &app, RunOptions &options) {
                  "folder with safetensors files, or random:SEED");
   addPrompt("--prompt", "text to continue; several make a batch");
   addPrompt("--prompt-file", "file with text to continue");
-  addPrompt("--tokens", "tokens to continue: 1,2,3");
+  addPrompt("--tokens", "tokens to continue: 1,2,3, or @FILE with such a list");
   app.add_option("-n", options.count, "tokens to generate")
       ->check(notNegative)
       ->capture_default_str();
