@@ -5,10 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A kernel of each entry of the schedule; its unit is a panel of the weight:
+// A kernel of each entry of the schedule; its unit is a panel of the weight.
 //
-//   for panel, for block of rows: tile = sums (GemmBlock.h)
-//                                 result = epilogue(tile, columns, elements)
+//   stream:  for block of rows: tile = all terms; result = epilogue(tile)
+//   blocked: for piece of k: widen 16-bit weights
+//                            for block of rows: tile += terms
+//                                               last piece: result =
+//                                               epilogue(tile)
 //
 // Rows beyond the last repeat it in the sums and have no epilogue.
 //
@@ -22,6 +25,10 @@ using namespace ssm;
 
 using Values = KernelBuilder::Values;
 
+/// Terms of a piece of k in the blocked form: the inputs of a block of rows
+/// stay in the first cache, the weights of the panel in the second.
+static constexpr int64_t kPieceTerms = 1024;
+
 namespace {
 /// One kernel of a product.
 class GemmKernel {
@@ -30,13 +37,35 @@ public:
              kern::GemmScheduleAttr schedule);
   void emit(ModuleOp module, StringRef name);
 
+  /// Bytes of scratch memory: sums of all rows, widened weights.
+  AffineExpr scratchBytes();
+
 private:
-  void readArguments(Value args);
-  void emitRows(Value panel, Value firstRow);
-  void emitInstances(Value panel, Value firstRow, Value rows,
-                     ArrayRef<int64_t> instances);
-  void emitSums(Value panel, Value firstRow, int64_t blockRows);
-  void emitEpilogue(Value panel, Value firstRow, Value rowCount);
+  bool isBlocked() const {
+    return schedule.getForm() == kern::GemmForm::Blocked;
+  }
+  /// Whether weights are widened once for all rows.
+  bool widens() const { return isBlocked() && shape.pair == 2 && !shape.dot; }
+  /// Terms of a piece but the last, which has the rest.
+  int64_t pieceTerms() const {
+    int64_t looped = std::max<int64_t>(shape.loopedTerms(), 1);
+    int64_t pieces = llvm::divideCeil(looped, kPieceTerms);
+    return llvm::alignTo(llvm::divideCeil(looped, pieces), shape.step);
+  }
+  int64_t wideBytes() const {
+    return widens() ? (pieceTerms() + shape.step) * shape.panel * sizeof(float)
+                    : 0;
+  }
+  void readArguments(Kernel &kernel);
+  void emitStreamed(Value panel);
+  void emitBlocked(Value panel);
+  void emitPiece(Value panel, Value firstTerm, const GemmTerms &terms,
+                 bool isLast);
+  void prefetchResults(Value panel, Value firstRow);
+  void emitInstances(Value rows, ArrayRef<int64_t> instances,
+                     function_ref<void(int64_t)> emitInstance);
+  Values inputRows(Value firstRow, int64_t count, Value firstTerm);
+  void emitEpilogue(Value panel, Value firstRow, Value rowCount, Value sums);
   void emitEpilogueRow(Value panel, Value row, Value sums, int64_t columns);
   void emitResult(Value panel, Value row, Value sums, int64_t first,
                   int64_t width, Value count);
@@ -48,9 +77,9 @@ private:
   kern::GemmOp op;
   kern::GemmScheduleAttr schedule;
   GemmShape shape;
-  int64_t sums, paired;
+  int64_t outputs, paired;
   Rows input, result;
-  Value weight, rowCount, tile;
+  Value weight, rowCount, tile, wide;
   Values columns;
   SmallVector<Rows> elements;
 };
@@ -68,13 +97,17 @@ static Type elementType(Value tensor) {
 GemmKernel::GemmKernel(KernelBuilder &builder, kern::GemmOp op,
                        kern::GemmScheduleAttr schedule)
     : builder(builder), op(op), schedule(schedule),
-      shape{size(op.getWeight(), 1),     schedule.getPanel(),
-            schedule.getPair(),          elementType(op.getInput()),
-            elementType(op.getWeight()), schedule.getDot()},
-      sums(size(op.getWeight(), 0)), paired(op.getPaired().value_or(0)) {}
+      shape{size(op.getWeight(), 1),
+            schedule.getPanel(),
+            schedule.getPair(),
+            elementType(op.getInput()),
+            elementType(op.getWeight()),
+            schedule.getDot(),
+            schedule.getBlockRows() <= 2 ? 8 : 4},
+      outputs(size(op.getWeight(), 0)), paired(op.getPaired().value_or(0)) {}
 
-void GemmKernel::readArguments(Value args) {
-  KernelArgs slots(builder, args);
+void GemmKernel::readArguments(Kernel &kernel) {
+  KernelArgs slots(builder, kernel.args);
   input = slots.rows(op.getInput());
   weight = slots.pointer();
   for (size_t index = 0; index < op.getColumns().size(); ++index)
@@ -83,67 +116,146 @@ void GemmKernel::readArguments(Value args) {
     elements.push_back(slots.rows(element));
   result = slots.rows(op.getResult());
   rowCount = slots.integer();
+  wide = kernel.scratch;
+  tile = isBlocked() ? builder.atByte(kernel.scratch, wideBytes())
+                     : builder.stackTile(schedule.getBlockRows() * shape.panel *
+                                         sizeof(float));
+}
+
+AffineExpr GemmKernel::scratchBytes() {
+  AffineExpr rows =
+      getAffineSymbolExpr(unsigned(CallSymbol::Rows), op.getContext());
+  int64_t rowBytes = isBlocked() ? shape.panel * sizeof(float) : 0;
+  // The last block of rows may reach beyond the last row.
+  return (rows + schedule.getBlockRows()) * rowBytes + wideBytes();
 }
 
 void GemmKernel::emit(ModuleOp module, StringRef name) {
   Kernel kernel = builder.startKernel(module, name);
-  readArguments(kernel.args);
-  tile = builder.stackTile(schedule.getBlockRows() * shape.panel * 4);
+  readArguments(kernel);
   builder.forLoop(kernel.begin, kernel.end, 1, [&](Value panel) {
-    builder.forLoop(builder.i64(0), rowCount, schedule.getBlockRows(),
-                    [&](Value firstRow) { emitRows(panel, firstRow); });
+    isBlocked() ? emitBlocked(panel) : emitStreamed(panel);
   });
   builder.finishKernel();
 }
 
-/// Sums of the rows of one block, by the smallest instance that holds them.
-void GemmKernel::emitRows(Value panel, Value firstRow) {
-  Value rows = builder.min(builder.sub(rowCount, firstRow),
-                           builder.i64(schedule.getBlockRows()));
-  SmallVector<int64_t> instances;
-  if (schedule.getForm() == kern::GemmForm::Blocked)
-    for (int64_t count = 1; count < schedule.getBlockRows(); count *= 2)
-      instances.push_back(count);
-  instances.push_back(schedule.getBlockRows());
+/// Addresses of `count` input rows at term `firstTerm`.
+Values GemmKernel::inputRows(Value firstRow, int64_t count, Value firstTerm) {
+  Value lastRow = builder.sub(rowCount, 1);
+  Values rows;
+  for (int64_t row = 0; row < count; ++row)
+    rows.push_back(builder.at(
+        input.row(builder, builder.min(builder.add(firstRow, row), lastRow)),
+        firstTerm, shape.input));
+  return rows;
+}
 
-  emitInstances(panel, firstRow, rows, instances);
-  emitEpilogue(panel, firstRow, rows);
+void GemmKernel::emitStreamed(Value panel) {
+  int64_t blockRows = schedule.getBlockRows();
+  Value address = builder.at(weight, builder.mul(panel, shape.panelElements()),
+                             shape.weight);
+  builder.forLoop(builder.i64(0), rowCount, blockRows, [&](Value firstRow) {
+    emitGemmStream(builder, shape, address,
+                   inputRows(firstRow, blockRows, builder.i64(0)), tile);
+    emitEpilogue(
+        panel, firstRow,
+        builder.min(builder.sub(rowCount, firstRow), builder.i64(blockRows)),
+        tile);
+  });
+}
+
+void GemmKernel::emitBlocked(Value panel) {
+  int64_t looped = shape.loopedTerms(), last = shape.lastTerms();
+  Value zero = builder.i64(0);
+  int64_t piece = pieceTerms(), before = (looped - 1) / piece * piece;
+  if (looped <= piece)
+    return emitPiece(panel, zero, {builder.i64(looped), last, true}, true);
+  int64_t lanes = builder.lanes();
+  builder.forLoop(zero, builder.mul(rowCount, shape.panel), lanes,
+                  [&](Value index) {
+                    builder.store(builder.splat(0.0), builder.at(tile, index));
+                  });
+  builder.forLoop(before, piece, [&](Value first) {
+    emitPiece(panel, first, {builder.i64(piece), 0, false}, false);
+  });
+  emitPiece(panel, builder.i64(before),
+            {builder.i64(looped - before), last, false}, true);
+}
+
+/// Adds some terms to the sums of all rows; after the last ones come the
+/// results.
+void GemmKernel::emitPiece(Value panel, Value firstTerm, const GemmTerms &terms,
+                           bool isLast) {
+  Value address =
+      builder.at(builder.at(weight, builder.mul(panel, shape.panelElements()),
+                            shape.weight),
+                 builder.mul(firstTerm, shape.panel), shape.weight);
+  GemmShape blockShape = shape;
+  if (widens()) {
+    widenGemmPanel(builder, shape, address,
+                   builder.add(terms.looped, terms.last), wide);
+    address = wide;
+    blockShape.pair = 1;
+    blockShape.weight = builder.getF32Type();
+  }
+  int64_t blockRows = schedule.getBlockRows();
+  SmallVector<int64_t> instances;
+  for (int64_t count = 1; count < blockRows; count *= 2)
+    instances.push_back(count);
+  instances.push_back(blockRows);
+  builder.forLoop(builder.i64(0), rowCount, blockRows, [&](Value firstRow) {
+    Value rows = builder.sub(rowCount, firstRow);
+    if (isLast)
+      prefetchResults(panel, firstRow);
+    Value sums = builder.at(tile, builder.mul(firstRow, shape.panel));
+    emitInstances(rows, instances, [&](int64_t count) {
+      addGemmTerms(builder, blockShape, address,
+                   inputRows(firstRow, count, firstTerm), sums, terms);
+    });
+    if (isLast)
+      emitEpilogue(panel, firstRow, builder.min(rows, builder.i64(blockRows)),
+                   sums);
+  });
+}
+
+/// Asks for the lines of a block's results while its sums are made.
+void GemmKernel::prefetchResults(Value panel, Value firstRow) {
+  int64_t columns = paired ? shape.panel / 2 : shape.panel;
+  int64_t line = 64 / (result.element.getIntOrFloatBitWidth() / 8);
+  Value lastRow = builder.sub(rowCount, 1);
+  for (int64_t row = 0; row < schedule.getBlockRows(); ++row)
+    for (int64_t column = 0; column < columns; column += line) {
+      Value resultRow = builder.min(builder.add(firstRow, row), lastRow);
+      builder.prefetchForWrite(builder.at(
+          result.row(builder, resultRow),
+          builder.add(builder.mul(panel, columns), column), result.element));
+    }
 }
 
 /// The last of `instances` (increasing) that `rows` needs.
-void GemmKernel::emitInstances(Value panel, Value firstRow, Value rows,
-                               ArrayRef<int64_t> instances) {
+void GemmKernel::emitInstances(Value rows, ArrayRef<int64_t> instances,
+                               function_ref<void(int64_t)> emitInstance) {
   if (instances.size() == 1)
-    return emitSums(panel, firstRow, instances.front());
+    return emitInstance(instances.front());
   ArrayRef<int64_t> smaller = instances.drop_back();
   builder.ifElse(
       builder.cmp(arith::CmpIPredicate::sgt, rows, builder.i64(smaller.back())),
-      [&] { emitSums(panel, firstRow, instances.back()); },
-      [&] { emitInstances(panel, firstRow, rows, smaller); });
+      [&] { emitInstance(instances.back()); },
+      [&] { emitInstances(rows, smaller, emitInstance); });
 }
 
-void GemmKernel::emitSums(Value panel, Value firstRow, int64_t blockRows) {
-  Value lastRow = builder.sub(rowCount, 1);
-  Values rows;
-  for (int64_t row = 0; row < blockRows; ++row)
-    rows.push_back(
-        input.row(builder, builder.min(builder.add(firstRow, row), lastRow)));
-  Value address = builder.at(weight, builder.mul(panel, shape.panelElements()),
-                             shape.weight);
-  emitGemmBlock(builder, shape, address, rows, tile,
-                schedule.getForm() == kern::GemmForm::Stream);
-}
-
-void GemmKernel::emitEpilogue(Value panel, Value firstRow, Value rows) {
+/// Results of `rows` rows, whose sums are at `sums`.
+void GemmKernel::emitEpilogue(Value panel, Value firstRow, Value rows,
+                              Value sums) {
   builder.forLoop(builder.i64(0), rows, 1, [&](Value row) {
-    Value rowSums = builder.at(tile, builder.mul(row, shape.panel));
+    Value rowSums = builder.at(sums, builder.mul(row, shape.panel));
     Value resultRow = builder.add(firstRow, row);
-    int64_t ragged = sums % shape.panel;
+    int64_t ragged = outputs % shape.panel;
     if (ragged == 0)
       return emitEpilogueRow(panel, resultRow, rowSums, shape.panel);
     builder.ifElse(
         builder.cmp(arith::CmpIPredicate::eq, panel,
-                    builder.i64(sums / shape.panel)),
+                    builder.i64(outputs / shape.panel)),
         [&] { emitEpilogueRow(panel, resultRow, rowSums, ragged); },
         [&] { emitEpilogueRow(panel, resultRow, rowSums, shape.panel); });
   });
@@ -248,9 +360,10 @@ KernelInfos ssm::emitGemm(kern::GemmOp op, StringRef name, const Target &target,
     kernel.grid = getAffineConstantExpr(
         llvm::divideCeil(size(op.getWeight(), 0), schedule.getPanel()),
         op.getContext());
-    kernel.scratch = getAffineConstantExpr(0, op.getContext());
     KernelBuilder builder(op.getLoc(), target);
-    GemmKernel(builder, op, schedule).emit(module, kernel.name);
+    GemmKernel product(builder, op, schedule);
+    product.emit(module, kernel.name);
+    kernel.scratch = product.scratchBytes();
     kernels.push_back(std::move(kernel));
   }
   return kernels;

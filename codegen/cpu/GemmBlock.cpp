@@ -32,15 +32,10 @@ public:
   Values loadSums(Value tile);
   void storeSums(ValueRange sums, Value tile);
 
-  /// Adds the terms `lower..upper` (i64, a multiple of `step()` apart). `panel`
-  /// is the address of the block's first column at k = 0.
-  Values addTerms(Value panel, Value lower, Value upper, Values sums);
-  /// Adds the terms after the last multiple of `step()`.
-  Values addLastTerms(Value panel, Values sums);
-
-  /// Terms of one pass of the loop: enough independent loads to fill the
-  /// machine.
-  int64_t step() const { return rows.size() <= 2 ? 8 : 4; }
+  /// Adds terms; `panel` is the address of the block's first column.
+  Values addTerms(Value panel, const GemmTerms &terms, Values sums);
+  /// One vector of weights of the second or first of two terms.
+  Value weights(Value near, int64_t offset, int64_t half, int64_t vector);
 
 private:
   void addPair(Value panel, Value k, int64_t offset, int64_t terms,
@@ -48,11 +43,7 @@ private:
   void addDots(Value weights, Value k, int64_t offset, int64_t terms,
                Values &sums);
   Value dot(Value sum, Value weights, Value inputs);
-  /// One vector of weights for term `offset + half`.
-  Value weights(Value near, int64_t offset, int64_t half, int64_t vector);
-  /// The f32 inputs of term `half` of a pair, in all lanes.
-  Value inputs(Value pair, int64_t half);
-  /// What `inputs` needs to have loaded of a pair of `terms` inputs.
+  /// A pair of inputs in all lanes: two f32, or both as bf16 in one dword.
   Values loadInputs(Value row, int64_t terms);
   /// Dword vector of bf16 pairs -> the first or second of each, as f32.
   Value halves(Value pairs, int64_t half);
@@ -83,24 +74,19 @@ void RegisterBlock::storeSums(ValueRange sums, Value tile) {
   }
 }
 
-Values RegisterBlock::addTerms(Value panel, Value lower, Value upper,
+Values RegisterBlock::addTerms(Value panel, const GemmTerms &terms,
                                Values sums) {
-  return builder.forLoop(lower, upper, builder.i64(step()), sums,
-                         [&](Value k, ValueRange carried) {
+  sums = builder.forLoop(builder.i64(0), terms.looped, builder.i64(shape.step),
+                         sums, [&](Value k, ValueRange carried) {
                            Values next(carried);
-                           for (int64_t offset = 0; offset < step();
+                           for (int64_t offset = 0; offset < shape.step;
                                 offset += 2)
                              addPair(panel, k, offset, 2, next);
                            return next;
                          });
-}
-
-Values RegisterBlock::addLastTerms(Value panel, Values sums) {
-  int64_t first = shape.depth - shape.depth % step();
-  Value k = builder.i64(first);
-  for (int64_t offset = 0; first + offset < shape.depth; offset += 2)
-    addPair(panel, k, offset,
-            std::min<int64_t>(2, shape.depth - first - offset), sums);
+  for (int64_t offset = 0; offset < terms.last; offset += 2)
+    addPair(panel, terms.looped, offset,
+            std::min<int64_t>(2, terms.last - offset), sums);
   return sums;
 }
 
@@ -249,43 +235,58 @@ forEachBlock(KernelBuilder &builder, const GemmShape &shape, BlockSize size,
   });
 }
 
-void ssm::emitGemmBlock(KernelBuilder &builder, const GemmShape &shape,
-                        Value panel, ArrayRef<Value> rows, Value tile,
-                        bool streamed) {
+void ssm::addGemmTerms(KernelBuilder &builder, const GemmShape &shape,
+                       Value panel, ArrayRef<Value> rows, Value tile,
+                       const GemmTerms &terms) {
+  BlockSize size = chooseBlock(builder.target, rows.size(), shape.panel);
+  forEachBlock(builder, shape, size, panel, rows, tile,
+               [&](RegisterBlock &block, Value panel, Value tile) {
+                 Values sums =
+                     terms.first ? block.zeros() : block.loadSums(tile);
+                 block.storeSums(block.addTerms(panel, terms, sums), tile);
+               });
+}
+
+void ssm::emitGemmStream(KernelBuilder &builder, const GemmShape &shape,
+                         Value panel, ArrayRef<Value> rows, Value tile) {
   BlockSize size = chooseBlock(builder.target, rows.size(), shape.panel);
   bool whole = size.rows == int64_t(rows.size()) &&
                size.vectors * builder.lanes() == shape.panel;
-  int64_t step =
-      RegisterBlock(builder, shape, rows.take_front(size.rows), 1).step();
-  int64_t last = shape.depth - shape.depth % step;
-  int64_t piece = kPieceBytes * shape.pair / (4 * shape.panel) / step * step;
-  if (whole || !streamed || last <= piece) {
-    forEachBlock(builder, shape, size, panel, rows, tile,
-                 [&](RegisterBlock &block, Value panel, Value tile) {
-                   Values sums = block.addTerms(
-                       panel, builder.i64(0), builder.i64(last), block.zeros());
-                   block.storeSums(block.addLastTerms(panel, sums), tile);
-                 });
-    return;
-  }
-  forEachBlock(builder, shape, size, panel, rows, tile,
-               [&](RegisterBlock &block, Value panel, Value tile) {
-                 block.storeSums(block.zeros(), tile);
-               });
-  builder.forLoop(last, piece, [&](Value lower) {
-    Value upper = builder.min(builder.add(lower, piece), builder.i64(last));
-    forEachBlock(builder, shape, size, panel, rows, tile,
-                 [&](RegisterBlock &block, Value panel, Value tile) {
-                   block.storeSums(block.addTerms(panel, lower, upper,
-                                                  block.loadSums(tile)),
-                                   tile);
-                 });
+  int64_t looped = shape.loopedTerms();
+  int64_t piece =
+      kPieceBytes * shape.pair / (4 * shape.panel) / shape.step * shape.step;
+  Value zero = builder.i64(0);
+  if (whole || looped <= piece)
+    return addGemmTerms(builder, shape, panel, rows, tile,
+                        {builder.i64(looped), shape.lastTerms(), true});
+  auto addFrom = [&](Value first, const GemmTerms &terms) {
+    Values near;
+    for (Value row : rows)
+      near.push_back(builder.at(row, first, shape.input));
+    Value weights =
+        builder.at(panel, builder.mul(first, shape.panel), shape.weight);
+    addGemmTerms(builder, shape, weights, near, tile, terms);
+  };
+  addFrom(zero, {zero, 0, true});
+  builder.forLoop(looped, piece, [&](Value first) {
+    Value rest = builder.sub(builder.i64(looped), first);
+    addFrom(first, {builder.min(rest, builder.i64(piece)), 0, false});
   });
-  if (last == shape.depth)
-    return;
-  forEachBlock(builder, shape, size, panel, rows, tile,
-               [&](RegisterBlock &block, Value panel, Value tile) {
-                 block.storeSums(
-                     block.addLastTerms(panel, block.loadSums(tile)), tile);
-               });
+  if (shape.lastTerms())
+    addFrom(builder.i64(looped), {zero, shape.lastTerms(), false});
+}
+
+void ssm::widenGemmPanel(KernelBuilder &builder, const GemmShape &shape,
+                         Value panel, Value terms, Value wide) {
+  int64_t lanes = builder.lanes(), vectors = shape.panel / lanes;
+  RegisterBlock block(builder, shape, {}, vectors);
+  builder.forLoop(builder.i64(0), terms, 2, [&](Value k) {
+    Value first = builder.mul(k, shape.panel);
+    Value from = builder.at(panel, first, shape.weight);
+    Value to = builder.at(wide, first);
+    for (int64_t vector = 0; vector < vectors; ++vector)
+      for (int64_t half : {0, 1})
+        builder.store(block.weights(from, 0, half, vector),
+                      builder.at(to, half * shape.panel + vector * lanes));
+  });
 }

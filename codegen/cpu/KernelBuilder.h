@@ -183,6 +183,8 @@ public:
   mlir::Value stackTile(int64_t bytes);
   /// Hint to load the cache line of `pointer` into all levels.
   void prefetch(mlir::Value pointer);
+  /// The same for a line that will be written.
+  void prefetchForWrite(mlir::Value pointer);
 
   //===--------------------------------------------------------------------===//
   // Control flow

@@ -75,6 +75,10 @@ void KernelBuilder::prefetch(Value pointer) {
   LLVM::Prefetch::create(*this, pointer, /*rw=*/0, /*hint=*/3, /*cache=*/1);
 }
 
+void KernelBuilder::prefetchForWrite(Value pointer) {
+  LLVM::Prefetch::create(*this, pointer, /*rw=*/1, /*hint=*/3, /*cache=*/1);
+}
+
 /// How many lanes exist, when that is known now.
 static std::optional<int64_t> knownCount(Value count) {
   IntegerAttr known;

@@ -38,7 +38,9 @@ static double onAll(int threads, const std::function<void(int)> &work) {
 }
 
 /// Keeps the compiler from dropping a computation.
-static void keep(const void *value) { asm volatile("" : : "r"(value) : "memory"); }
+static void keep(const void *value) {
+  asm volatile("" : : "r"(value) : "memory");
+}
 
 __attribute__((target("avx2"))) static void readAvx2(const char *from,
                                                      size_t bytes) {
@@ -50,13 +52,21 @@ __attribute__((target("avx2"))) static void readAvx2(const char *from,
   keep(sums);
 }
 
+/// Keeps the compiler from knowing a value: a chain that it can compute ahead
+/// would count as work.
+template <typename Vector> static void hide(Vector &value) {
+  asm volatile("" : "+m"(value));
+}
+
 constexpr int kChains = 12;
 constexpr int64_t kRounds = 400000; // a millisecond: shorter than a time slice
 
 __attribute__((target("avx2,fma"))) static int64_t fmaAvx2() {
   __m256 sums[kChains];
-  for (int k = 0; k < kChains; ++k)
+  for (int k = 0; k < kChains; ++k) {
     sums[k] = _mm256_set1_ps(float(k));
+    hide(sums[k]);
+  }
   __m256 x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(1e-3f);
   for (int64_t i = 0; i < kRounds; ++i)
     for (int k = 0; k < kChains; ++k)
@@ -67,8 +77,10 @@ __attribute__((target("avx2,fma"))) static int64_t fmaAvx2() {
 
 __attribute__((target("avx512f"))) static int64_t fmaAvx512() {
   __m512 sums[2 * kChains];
-  for (int k = 0; k < 2 * kChains; ++k)
+  for (int k = 0; k < 2 * kChains; ++k) {
     sums[k] = _mm512_set1_ps(float(k));
+    hide(sums[k]);
+  }
   __m512 x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(1e-3f);
   for (int64_t i = 0; i < kRounds; ++i)
     for (int k = 0; k < 2 * kChains; ++k)
@@ -79,8 +91,10 @@ __attribute__((target("avx512f"))) static int64_t fmaAvx512() {
 
 __attribute__((target("avx512f,avx512bf16"))) static int64_t dotAvx512() {
   __m512 sums[2 * kChains];
-  for (int k = 0; k < 2 * kChains; ++k)
+  for (int k = 0; k < 2 * kChains; ++k) {
     sums[k] = _mm512_set1_ps(float(k));
+    hide(sums[k]);
+  }
   __m512bh x = (__m512bh)_mm512_set1_epi32(0x3f803f80);
   for (int64_t i = 0; i < kRounds; ++i)
     for (int k = 0; k < 2 * kChains; ++k)
@@ -106,16 +120,15 @@ double Limits::readRound() {
   size_t part = bytes / 4 / threads / 4096 * 4096;
   const char *from = memory + next * (bytes / 4);
   next = (next + 1) % 4;
-  double seconds = onAll(
-      threads, [&](int thread) { readAvx2(from + thread * part, part); });
+  double seconds =
+      onAll(threads, [&](int thread) { readAvx2(from + thread * part, part); });
   double rate = double(part) * threads / seconds;
   bestRead = std::max(bestRead, rate);
   return rate;
 }
 
 double Limits::fmaRound() {
-  int64_t (*work)() =
-      __builtin_cpu_supports("avx512f") ? fmaAvx512 : fmaAvx2;
+  int64_t (*work)() = __builtin_cpu_supports("avx512f") ? fmaAvx512 : fmaAvx2;
   std::vector<int64_t> operations(threads);
   double seconds =
       onAll(threads, [&](int thread) { operations[thread] = work(); });
