@@ -9,7 +9,11 @@
 
 #include "codegen/PlanJson.h"
 #include "runtime/Artifact.h"
+#include "runtime/Checkpoint.h"
+#include "runtime/Plan.h"
 #include "runtime/SafeTensors.h"
+#include "runtime/ThreadPool.h"
+#include "runtime/WeightStore.h"
 
 #include <nlohmann/json.hpp>
 
@@ -66,11 +70,40 @@ static ssmrt::SafeTensorsWriter layOut(const Artifact &artifact) {
     writer.setMetadata("plan." + std::to_string(index), variant.plan);
     writer.add("image." + std::to_string(index), ssmrt::DType::U8,
                {int64_t(variant.code.size())}, variant.code.data(), kPageBytes);
+    for (auto [number, weight] : llvm::enumerate(variant.weights))
+      writer.add("weights." + std::to_string(index) + "." +
+                     std::to_string(number),
+                 ssmrt::DType::U8, {int64_t(weight.size())}, weight.data());
   }
   if (!artifact.tokenizer.empty())
     writer.add("tokenizer", ssmrt::DType::U8,
                {int64_t(artifact.tokenizer.size())}, artifact.tokenizer.data());
   return writer;
+}
+
+llvm::Error ssm::embedWeights(Artifact &artifact, StringRef folder) {
+  ssmrt::Expected<ssmrt::Checkpoint> checkpoint =
+      ssmrt::Checkpoint::open(folder.str());
+  if (!checkpoint)
+    return llvm::createStringError(checkpoint.status().message);
+  ssmrt::ThreadPool pool(ssmrt::defaultThreadCount());
+  for (Artifact::Variant &variant : artifact.variants) {
+    ssmrt::Expected<ssmrt::Plan> plan =
+        ssmrt::Plan::parse(variant.plan, artifact.model);
+    if (!plan)
+      return llvm::createStringError(plan.status().message);
+    ssmrt::Expected<ssmrt::WeightStore> packed = ssmrt::WeightStore::pack(
+        *plan, *checkpoint, pool, /*useCache=*/false, /*progress=*/nullptr);
+    if (!packed)
+      return llvm::createStringError(packed.status().message);
+    auto store = std::make_shared<ssmrt::WeightStore>(std::move(*packed));
+    for (auto [index, weight] : llvm::enumerate(plan->weights))
+      variant.weights.push_back(
+          {static_cast<const char *>(store->weight(int64_t(index))),
+           size_t(weight.layout.bytes())});
+    variant.owner = store;
+  }
+  return llvm::Error::success();
 }
 
 std::string ssm::artifactBytes(const Artifact &artifact) {

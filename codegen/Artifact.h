@@ -10,6 +10,7 @@
 #include "codegen/cpu/Image.h"
 #include "dialect/Plan.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct Artifact {
     /// JSON text.
     std::string plan;
     std::vector<uint8_t> code;
+    /// Packed weights in the order of the plan; empty unless embedded. They lie
+    /// in memory that `owner` keeps.
+    std::vector<llvm::ArrayRef<char>> weights;
+    std::shared_ptr<const void> owner;
   };
 
   std::string model;
@@ -40,6 +45,10 @@ struct Artifact {
 /// Adds `program`, whose kernels are compiled to `image`.
 mlir::LogicalResult addVariant(Artifact &artifact, plan::ProgramOp program,
                                const Image &image);
+
+/// Packs the weights of the checkpoint in `folder` (or random:SEED) into every
+/// variant, so that the artifact runs by itself.
+llvm::Error embedWeights(Artifact &artifact, llvm::StringRef folder);
 
 /// Bytes of the file.
 std::string artifactBytes(const Artifact &artifact);

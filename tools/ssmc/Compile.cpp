@@ -24,6 +24,9 @@ using namespace ssm;
 namespace {
 struct CompileFlags {
   std::string model, output, emit;
+  bool embedWeights = false;
+  /// Where the embedded weights come from; default: the model's folder.
+  std::string weights;
   CompileOptions options;
 };
 } // namespace
@@ -50,25 +53,34 @@ static std::string readTokenizer(const ImportReport &report) {
   return buffer ? (*buffer)->getBuffer().str() : std::string();
 }
 
+/// `weights` is the checkpoint to embed, empty for none.
 static int compileImported(mlir::ModuleOp module, const ImportReport &report,
-                           CompileOptions options, const std::string &output) {
+                           CompileOptions options, const std::string &output,
+                           const std::string &weights = {}) {
   options.tokenizer = readTokenizer(report);
   options.progress = showImage;
   mlir::FailureOr<Artifact> artifact = compile(module, options);
   endProgress();
   if (failed(artifact))
     return kBadInput;
+  if (!weights.empty())
+    if (llvm::Error error = embedWeights(*artifact, weights))
+      return fail(llvm::toString(std::move(error)));
   if (llvm::Error error = writeArtifact(*artifact, output))
     return fail(llvm::toString(std::move(error)));
   return kDone;
 }
 
-int ssm::compileModel(const std::string &model, const CompileOptions &options,
-                      const std::string &output) {
+static int compileToArtifact(const CompileFlags &flags) {
   Session session;
   ImportReport report;
-  auto module = session.import(model, report);
-  return module ? compileImported(*module, report, options, output) : kBadInput;
+  auto module = session.import(flags.model, report);
+  if (!module)
+    return kBadInput;
+  std::string weights;
+  if (flags.embedWeights)
+    weights = flags.weights.empty() ? flags.model : flags.weights;
+  return compileImported(*module, report, flags.options, flags.output, weights);
 }
 
 bool ssm::isArtifact(const std::string &path) {
@@ -129,7 +141,7 @@ static int runCompile(const CompileFlags &flags) {
       llvm::errs() << "error: -o is required without --emit\n";
       return kBadUsage;
     }
-    return compileModel(flags.model, flags.options, flags.output);
+    return compileToArtifact(flags);
   }
   std::optional<EmitLevel> level = emitLevelOf(flags.emit);
   if (!level) {
@@ -172,11 +184,16 @@ void ssm::addCompileCommand(CLI::App &app, Action &action) {
       ->capture_default_str();
   command->add_flag("--strict", flags->options.strict,
                     "Leave out every pass that changes rounding");
+  command->add_flag("--embed-weights", flags->embedWeights,
+                    "Pack the weights into the artifact, which then runs alone");
+  command->add_option("--weights", flags->weights,
+                      "What to embed: a folder or random:SEED (default: MODEL)");
   command->add_option("--emit", flags->emit,
                       "Write IR or code instead: block, ops, kern, plan, llvm, "
                       "asm, obj");
   command->footer("Examples:\n"
                   "  ssmc compile DIR -o model.ssmx --target=x86-64-v3,native\n"
+                  "  ssmc compile DIR -o whole.ssmx --embed-weights\n"
                   "  ssmc compile DIR --emit=kern -o model.kern.mlir\n"
                   "  ssmc compile model.kern.mlir -o edited.ssmx");
   command->callback([&action, flags] {

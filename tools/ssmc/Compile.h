@@ -12,10 +12,6 @@
 
 namespace ssm {
 
-/// Imports and compiles `model` and writes the artifact; the exit status.
-int compileModel(const std::string &model, const CompileOptions &options,
-                 const std::string &output);
-
 /// The artifact of `model` (anything but an artifact) for this machine: in the
 /// cache folder under a name made of the description, the options and this
 /// compiler, compiled if it is not there. `useCache` false compiles to a file
