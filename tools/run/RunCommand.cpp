@@ -46,7 +46,7 @@ public:
 
   Status execute() {
     if (options.device != "auto" && options.device != "cpu")
-      return error(options.shownName() + ": device, got " + options.device +
+      return error(options.model + ": device, got " + options.device +
                    ", supported cpu");
     if (Status status = openModel(); !status)
       return status;
@@ -66,8 +66,13 @@ private:
     modelOptions.useCache = !options.noCache;
     if (!options.json && isatty(STDERR_FILENO))
       modelOptions.progress = showProgress;
+    Expected<Artifact> artifact = options.artifact
+                                      ? Artifact::parse(options.artifact)
+                                      : Artifact::open(options.model);
+    if (!artifact)
+      return artifact.status();
     Expected<std::shared_ptr<Model>> opened =
-        Model::open(options.model, modelOptions);
+        Model::load(*std::move(artifact), modelOptions);
     if (!opened)
       return opened.status();
     model = *std::move(opened);
@@ -168,7 +173,7 @@ private:
           return output.push(sequence, token);
         });
     if (!result)
-      return error(options.shownName() + ": " + result.status().message);
+      return error(options.model + ": " + result.status().message);
     report.precision = model->image().precision;
     report.image = model->image().target;
     report.threads = model->pool().threads();

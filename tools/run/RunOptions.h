@@ -7,10 +7,12 @@
 
 #pragma once
 
+#include "runtime/MappedFile.h"
 #include "runtime/Sampler.h"
 
 #include <CLI/App.hpp>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,12 +26,10 @@ struct PromptOption {
 };
 
 struct RunOptions {
-  /// Artifact; `ssmc run` puts a compiled one here and what the user named into
-  /// `source`.
+  /// Path of the artifact; or what `artifact` was compiled from.
   std::string model;
-  std::string source;
-  /// Name for messages.
-  const std::string &shownName() const { return source.empty() ? model : source; }
+  /// Set by `ssmc run`, which compiles first.
+  std::shared_ptr<const MappedFile> artifact;
   std::string weights;
   std::vector<PromptOption> prompts;
   int64_t count = 32;

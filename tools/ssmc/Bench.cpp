@@ -23,15 +23,24 @@ struct BenchFlags {
 };
 } // namespace
 
+/// The artifact, or the description compiled for this machine.
+static ssmrt::Expected<std::shared_ptr<ssmrt::Model>>
+openModel(const BenchFlags &flags) {
+  if (isArtifact(flags.model))
+    return ssmrt::Model::open(flags.model, flags.options);
+  auto file = compileForHere(flags.model, flags.options.precision, true);
+  if (!file)
+    return ssmrt::error(flags.model + ": not compiled");
+  auto artifact = ssmrt::Artifact::parse(std::move(file));
+  if (!artifact)
+    return artifact.status();
+  return ssmrt::Model::load(std::move(*artifact), flags.options);
+}
+
 static int runBench(BenchFlags flags) {
-  std::string artifact = flags.model;
-  if (!isArtifact(flags.model))
-    artifact = compileForHere(flags.model, flags.options.precision, true);
-  if (artifact.empty())
-    return kBadInput;
   if (flags.options.weights.empty())
     flags.options.weights = "random:1";
-  auto model = ssmrt::Model::open(artifact, flags.options);
+  auto model = openModel(flags);
   if (!model)
     return fail(model.status().message);
   auto result = ssmbench::benchmark(std::move(*model), flags.bench);

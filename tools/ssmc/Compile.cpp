@@ -14,10 +14,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/SHA256.h"
-#include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
-
-#include <unistd.h>
 
 using namespace ssm;
 
@@ -53,34 +50,33 @@ static std::string readTokenizer(const ImportReport &report) {
   return buffer ? (*buffer)->getBuffer().str() : std::string();
 }
 
-/// `weights` is the checkpoint to embed, empty for none.
-static int compileImported(mlir::ModuleOp module, const ImportReport &report,
-                           CompileOptions options, const std::string &output,
-                           const std::string &weights = {}) {
+static mlir::FailureOr<Artifact> compileImported(mlir::ModuleOp module,
+                                                 const ImportReport &report,
+                                                 CompileOptions options) {
   options.tokenizer = readTokenizer(report);
   options.progress = showImage;
   mlir::FailureOr<Artifact> artifact = compile(module, options);
   endProgress();
-  if (failed(artifact))
-    return kBadInput;
-  if (!weights.empty())
-    if (llvm::Error error = embedWeights(*artifact, weights))
-      return fail(llvm::toString(std::move(error)));
-  if (llvm::Error error = writeArtifact(*artifact, output))
-    return fail(llvm::toString(std::move(error)));
-  return kDone;
+  return artifact;
 }
 
-static int compileToArtifact(const CompileFlags &flags) {
+static int compileToFile(const CompileFlags &flags) {
   Session session;
   ImportReport report;
   auto module = session.import(flags.model, report);
   if (!module)
     return kBadInput;
-  std::string weights;
+  mlir::FailureOr<Artifact> artifact =
+      compileImported(*module, report, flags.options);
+  if (failed(artifact))
+    return kBadInput;
+  std::string weights = flags.weights.empty() ? flags.model : flags.weights;
   if (flags.embedWeights)
-    weights = flags.weights.empty() ? flags.model : flags.weights;
-  return compileImported(*module, report, flags.options, flags.output, weights);
+    if (llvm::Error error = embedWeights(*artifact, weights))
+      return fail(llvm::toString(std::move(error)));
+  if (llvm::Error error = writeArtifact(*artifact, flags.output))
+    return fail(llvm::toString(std::move(error)));
+  return kDone;
 }
 
 bool ssm::isArtifact(const std::string &path) {
@@ -107,32 +103,30 @@ static std::string cachePath(mlir::ModuleOp module,
          ".ssmx";
 }
 
-std::string ssm::compileForHere(const std::string &model,
-                                const std::string &precision, bool useCache) {
+std::shared_ptr<const ssmrt::MappedFile>
+ssm::compileForHere(const std::string &model, const std::string &precision,
+                    bool useCache) {
   Session session;
   ImportReport report;
   auto module = session.import(model, report);
   if (!module)
-    return {};
-  CompileOptions options;
-  options.precisions = {precision};
+    return nullptr;
   std::string path;
   if (useCache && !ssmrt::cacheFolder().empty()) {
     path = cachePath(*module, readTokenizer(report), precision);
-    if (llvm::sys::fs::exists(path))
-      return path;
-  } else {
-    llvm::SmallString<128> unique;
-    if (llvm::sys::fs::createTemporaryFile("ssmc", "ssmx", unique)) {
-      fail("cannot create a temporary file");
-      return {};
-    }
-    path = unique.str();
-    llvm::sys::RemoveFileOnSignal(path);
+    if (auto file = ssmrt::MappedFile::open(path))
+      return *file;
   }
-  return compileImported(*module, report, options, path) == kDone
-             ? path
-             : std::string();
+  CompileOptions options;
+  options.precisions = {precision};
+  mlir::FailureOr<Artifact> artifact =
+      compileImported(*module, report, options);
+  if (failed(artifact))
+    return nullptr;
+  // A cache that cannot be written is no failure.
+  if (!path.empty())
+    llvm::consumeError(writeArtifact(*artifact, path));
+  return ssmrt::MappedFile::fromBytes(model, artifactBytes(*artifact));
 }
 
 static int runCompile(const CompileFlags &flags) {
@@ -141,7 +135,7 @@ static int runCompile(const CompileFlags &flags) {
       llvm::errs() << "error: -o is required without --emit\n";
       return kBadUsage;
     }
-    return compileToArtifact(flags);
+    return compileToFile(flags);
   }
   std::optional<EmitLevel> level = emitLevelOf(flags.emit);
   if (!level) {

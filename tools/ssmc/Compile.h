@@ -8,16 +8,18 @@
 #pragma once
 
 #include "codegen/Driver.h"
+#include "runtime/MappedFile.h"
 #include "tools/ssmc/Commands.h"
 
 namespace ssm {
 
-/// The artifact of `model` (anything but an artifact) for this machine: in the
-/// cache folder under a name made of the description, the options and this
-/// compiler, compiled if it is not there. `useCache` false compiles to a file
-/// that the process removes at its end. Empty after an error, which is printed.
-std::string compileForHere(const std::string &model,
-                           const std::string &precision, bool useCache);
+/// The artifact of `model` (anything but an artifact) for this machine: from the
+/// cache folder, under a name made of the description, the options and this
+/// compiler, or compiled now (and cached, if `useCache`). Null after an error,
+/// which is printed.
+std::shared_ptr<const ssmrt::MappedFile>
+compileForHere(const std::string &model, const std::string &precision,
+               bool useCache);
 
 /// Whether the file at `path` is a compiled model.
 bool isArtifact(const std::string &path);

@@ -39,16 +39,9 @@ static int runRun(RunOptions options) {
     return runOnReference(options);
   if (isArtifact(options.model))
     return ssmrt::runCommand(options);
-  std::string artifact =
+  options.artifact =
       compileForHere(options.model, options.precision, !options.noCache);
-  if (artifact.empty())
-    return kBadInput;
-  options.source = options.model;
-  options.model = artifact;
-  int status = ssmrt::runCommand(options);
-  if (options.noCache)
-    llvm::sys::fs::remove(artifact);
-  return status;
+  return options.artifact ? ssmrt::runCommand(options) : kBadInput;
 }
 
 void ssm::addRunCommand(CLI::App &app, Action &action) {
@@ -62,9 +55,6 @@ void ssm::addRunCommand(CLI::App &app, Action &action) {
       "  ssmc run model.ssmx --weights DIR --prompt-file prompt.txt --json\n"
       "  ssmc run DIR --tokens 1,2,3 --device=reference --logits logits.safetensors");
   command->callback([&action, options] {
-    action = [options] {
-      ssmrt::removeFilesOnSignals();
-      return runRun(*options);
-    };
+    action = [options] { return runRun(*options); };
   });
 }

@@ -8,6 +8,7 @@
 #include "tools/ssmc/Commands.h"
 
 #include "codegen/Driver.h"
+#include "tools/run/RunCommand.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/raw_ostream.h"
@@ -96,5 +97,6 @@ int main(int argc, char **argv) {
   } catch (const CLI::ParseError &error) {
     return app.exit(error) == 0 ? kDone : kBadUsage;
   }
+  ssmrt::removeFilesOnSignals();
   return action();
 }
