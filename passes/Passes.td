@@ -75,7 +75,10 @@ def AssignPrecisionPass : Pass<"kern-assign-precision", "::mlir::ModuleOp"> {
   let summary = "Choose element types of rows and caches (changes rounding)";
   let description = [{
     f32: everything stays f32. bf16: rows are rounded where they enter a product
-    with a 16-bit weight, and caches of keys and values hold bf16.
+    with a 16-bit weight, and caches of keys and values hold bf16. The state of a
+    convolution stays f32 in both: it holds the sums of a product, and rounding
+    them on the way into the state would make a token's value depend on where a
+    prompt is cut.
   }];
   let dependentDialects = ["::kern::KernDialect"];
   let options = [Option<"policy", "policy", "::ssm::PrecisionPolicy",
