@@ -10,7 +10,7 @@
 #include "runtime/Guarded.h"
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 
 namespace ssmrt {
 
@@ -37,6 +37,13 @@ void runChunk(void *context, int64_t begin, int64_t end, int thread) {
               call.scratch + thread * call.scratchStride);
 }
 
+double processorSeconds() {
+  timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) +
+         static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
 } // namespace
 
 struct Executor::Context {
@@ -61,6 +68,7 @@ Executor::create(std::shared_ptr<Model> model, int64_t rows, int64_t sequences,
     if (!arena)
       return arena.status();
     executor->arena = *std::move(arena);
+    executor->arena.adviseHugePages();
 
     const SymbolValues largest{rows, sequences,
                                rows / SSM_TILE_ROWS + 2 * sequences, rows};
@@ -77,6 +85,7 @@ Executor::create(std::shared_ptr<Model> model, int64_t rows, int64_t sequences,
     if (!scratch)
       return scratch.status();
     executor->scratch = *std::move(scratch);
+    executor->scratch.adviseHugePages();
     executor->poison = poison;
     if (poison)
       executor->findSharedBuffers(plan);
@@ -151,14 +160,13 @@ void Executor::launch(const PlanLaunch &launch, const Context &call,
     arguments.push_back(resolve(argument, call, layer));
   KernelCall kernelCall{model->kernel(variant->kernel), arguments.data(),
                         scratch.data(), scratchStride};
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point start =
-      kernelTimes ? Clock::now() : Clock::time_point();
+  const double start = kernelTimes ? processorSeconds() : 0;
   model->pool().run(variant->grid.evaluate(call.symbols), runChunk,
                     &kernelCall);
   if (kernelTimes) {
     KernelTime &time = (*kernelTimes)[variant->kernel];
-    time.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    time.seconds +=
+        (processorSeconds() - start) / double(model->pool().threads());
     ++time.launches;
   }
   ++launchCount;

@@ -25,7 +25,8 @@ namespace ssmrt {
 using ResidualSink =
     std::function<void(int64_t layer, const float *rows, int64_t stride)>;
 
-/// Launches of one kernel and the seconds they took.
+/// Launches of one kernel and the processor seconds they took, a thread's share
+/// of them.
 struct KernelTime {
   int64_t launches = 0;
   double seconds = 0;

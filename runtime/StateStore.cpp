@@ -14,6 +14,9 @@
 
 namespace ssmrt {
 
+/// Pools begin at the border of a cache line, and not all in the same set.
+static constexpr int64_t kPoolAlignment = 64;
+
 Expected<StateStore> StateStore::create(const Plan &plan, int64_t sequences,
                                         int64_t contextTokens, bool poison) {
   return guarded([&]() -> Expected<StateStore> {
@@ -40,17 +43,18 @@ Expected<StateStore> StateStore::create(const Plan &plan, int64_t sequences,
       for (int64_t index : plan.bodies[layer.body].states) {
         const PlanState &state = plan.states[index];
         store.anyPaged |= state.isPaged();
-        const std::optional<int64_t> bytes = checkedMultiply(
-            state.bytes, state.isPaged() ? *allPages : sequences);
-        Expected<Memory> memory = Memory::allocate(
-            bytes.value_or(-1), state.isPaged() ? "keys and values" : "states");
-        if (!memory)
-          return memory.status();
-        if (poison && !state.isPaged() && memory->size() > 0)
-          std::memset(memory->data(), kPoisonByte, memory->size());
-        pools.push_back({&state, *std::move(memory)});
+        char *begin = nullptr;
+        if (state.isPaged()) {
+          Expected<char *> pages = store.allocatePages(state, *allPages);
+          if (!pages)
+            return pages.status();
+          begin = *pages;
+        }
+        pools.push_back({&state, begin});
       }
     }
+    if (Status status = store.allocateSlots(sequences); !status)
+      return status;
     if (!store.anyPaged)
       return store;
     store.pagesPerSequence = pages;
@@ -61,6 +65,49 @@ Expected<StateStore> StateStore::create(const Plan &plan, int64_t sequences,
   });
 }
 
+Expected<char *> StateStore::allocatePages(const PlanState &state,
+                                           int64_t pages) {
+  // Huge pages of a smaller pool would cost more memory than they save time.
+  constexpr int64_t kLeastForHugePages = int64_t{64} << 20;
+  Expected<Memory> memory = Memory::allocate(
+      checkedMultiply(state.bytes, pages).value_or(-1), "keys and values");
+  if (!memory)
+    return memory.status();
+  if (memory->size() >= kLeastForHugePages)
+    memory->adviseHugePages();
+  memories.push_back(*std::move(memory));
+  return memories.back().data();
+}
+
+Status StateStore::allocateSlots(int64_t sequences) {
+  int64_t total = 0;
+  auto place = [&](const Pool &pool) {
+    const int64_t begin = total;
+    const std::optional<int64_t> bytes =
+        checkedMultiply(pool.state->bytes, sequences);
+    total = bytes && total < kLargestSize && *bytes < kLargestSize
+                ? total + roundUp(*bytes, kPoolAlignment)
+                : kLargestSize;
+    return begin;
+  };
+  std::vector<std::pair<Pool *, int64_t>> places;
+  for (std::vector<Pool> &pools : layers)
+    for (Pool &pool : pools)
+      if (!pool.state->isPaged())
+        places.push_back({&pool, place(pool)});
+  Expected<Memory> memory =
+      Memory::allocate(total < kLargestSize ? total : -1, "states");
+  if (!memory)
+    return memory.status();
+  memory->adviseHugePages();
+  if (poison && total > 0)
+    std::memset(memory->data(), kPoisonByte, total);
+  for (auto [pool, begin] : places)
+    pool->begin = memory->data() + begin;
+  memories.push_back(*std::move(memory));
+  return {};
+}
+
 void StateStore::start(Sequence &sequence) {
   sequence.position = 0;
   freePages.insert(freePages.end(), sequence.pages.rbegin(),
@@ -69,7 +116,7 @@ void StateStore::start(Sequence &sequence) {
   for (const std::vector<Pool> &pools : layers)
     for (const Pool &pool : pools)
       if (!pool.state->isPaged() && pool.state->bytes > 0)
-        std::memset(pool.memory.data() + sequence.slot * pool.state->bytes, 0,
+        std::memset(pool.begin + sequence.slot * pool.state->bytes, 0,
                     pool.state->bytes);
 }
 
@@ -95,8 +142,7 @@ void StateStore::poisonPage(int32_t page) const {
   for (const std::vector<Pool> &pools : layers)
     for (const Pool &pool : pools)
       if (pool.state->isPaged())
-        poisonPageOf(*pool.state,
-                     pool.memory.data() + page * pool.state->bytes);
+        poisonPageOf(*pool.state, pool.begin + page * pool.state->bytes);
 }
 
 void StateStore::poisonStale(const Sequence &sequence, int64_t rows) const {
@@ -108,8 +154,7 @@ void StateStore::poisonStale(const Sequence &sequence, int64_t rows) const {
       if (pool.state->kind != StateKind::Conv)
         continue;
       const int64_t half = convCopyBytes(*pool.state);
-      std::memset(pool.memory.data() + sequence.slot * pool.state->bytes +
-                      stale * half,
+      std::memset(pool.begin + sequence.slot * pool.state->bytes + stale * half,
                   kPoisonByte, half);
     }
 }

@@ -43,7 +43,7 @@ public:
 
   /// Pool of the `index`-th state of a layer, and bytes from slot to slot.
   char *pool(int64_t layer, int64_t index) const {
-    return layers[layer][index].memory.data();
+    return layers[layer][index].begin;
   }
   const PlanState &state(int64_t layer, int64_t index) const {
     return *layers[layer][index].state;
@@ -68,12 +68,19 @@ public:
 private:
   struct Pool {
     const PlanState *state;
-    Memory memory;
+    char *begin;
   };
 
   void poisonPage(int32_t page) const;
 
+  /// Pages of one state of one layer.
+  Expected<char *> allocatePages(const PlanState &state, int64_t pages);
+  /// Slots of all states that are not paged, in one piece: they are read and
+  /// written in every step, and large pages hold them.
+  Status allocateSlots(int64_t sequences);
+
   std::vector<std::vector<Pool>> layers;
+  std::vector<Memory> memories;
   std::vector<int64_t> numbers;
   std::vector<int32_t> freePages;
   int64_t contextTokens = 0;

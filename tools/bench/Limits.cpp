@@ -8,14 +8,17 @@
 #include "tools/bench/Limits.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <immintrin.h>
 #include <sys/mman.h>
 #include <thread>
+#include <vector>
 
 using namespace ssmbench;
 
@@ -25,16 +28,32 @@ double ssmbench::now() {
       .count();
 }
 
-/// Runs `work(thread)` on all threads; the time of the slowest in seconds.
+double ssmbench::processorNow() {
+  timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return double(time.tv_sec) + double(time.tv_nsec) * 1e-9;
+}
+
+/// Runs `work(thread)` on all threads; the seconds from when all are there
+/// until the last has finished.
 static double onAll(int threads, const std::function<void(int)> &work) {
-  double start = now();
+  std::atomic<int> missing(threads);
+  std::vector<double> begins(threads), ends(threads);
+  auto run = [&](int thread) {
+    for (--missing; missing > 0;)
+      std::this_thread::yield();
+    begins[thread] = now();
+    work(thread);
+    ends[thread] = now();
+  };
   std::vector<std::thread> others;
   for (int t = 1; t < threads; ++t)
-    others.emplace_back(work, t);
-  work(0);
+    others.emplace_back(run, t);
+  run(0);
   for (std::thread &other : others)
     other.join();
-  return now() - start;
+  return *std::max_element(ends.begin(), ends.end()) -
+         *std::min_element(begins.begin(), begins.end());
 }
 
 /// Keeps the compiler from dropping a computation.
@@ -117,14 +136,20 @@ Limits::Limits(int threads, size_t bytes) : threads(threads), bytes(bytes) {
 Limits::~Limits() { munmap(memory, bytes); }
 
 double Limits::readRound() {
-  size_t part = bytes / 4 / threads / 4096 * 4096;
-  const char *from = memory + next * (bytes / 4);
-  next = (next + 1) % 4;
-  double seconds =
-      onAll(threads, [&](int thread) { readAvx2(from + thread * part, part); });
-  double rate = double(part) * threads / seconds;
-  bestRead = std::max(bestRead, rate);
-  return rate;
+  constexpr int kPasses = 4;
+  constexpr size_t kPart = size_t(16) << 20;
+  double best = 0;
+  for (int pass = 0; pass < kPasses; ++pass) {
+    if (next + kPart * threads > bytes)
+      next = 0;
+    const char *from = memory + next;
+    next += kPart * threads;
+    double seconds = onAll(
+        threads, [&](int thread) { readAvx2(from + thread * kPart, kPart); });
+    best = std::max(best, double(kPart) * threads / seconds);
+  }
+  bestRead = std::max(bestRead, best);
+  return best;
 }
 
 double Limits::fmaRound() {

@@ -1,4 +1,5 @@
-//===- Limits.h - What this machine can do at most ---------------*- C++ -*-===//
+//===- Limits.h - What this machine can do at most ---------------*- C++
+//-*-===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,6 +18,9 @@ namespace ssmbench {
 
 /// Seconds of a monotonic clock.
 double now();
+/// Seconds that all threads of this process have computed: on a shared machine
+/// the clock on the wall also counts what others do.
+double processorNow();
 
 /// Reads memory and runs multiply-adds on some threads, one round at a time, so
 /// that a benchmark can alternate its own work with its limits.
@@ -28,8 +32,9 @@ public:
   Limits(const Limits &) = delete;
   Limits &operator=(const Limits &) = delete;
 
-  /// Bytes per second of one sequential pass over a part of the memory, all
-  /// threads together; keeps the best of all rounds in `bestRead`.
+  /// Bytes per second of a few sequential passes over parts of the memory, all
+  /// threads together, each shorter than a time slice; keeps the best of all in
+  /// `bestRead`.
   double readRound();
   /// Floating-point operations per second of independent f32 multiply-add
   /// chains at the widest vectors of this machine.

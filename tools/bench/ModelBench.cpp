@@ -15,19 +15,20 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <set>
 #include <sys/resource.h>
 
 using namespace ssmbench;
 using namespace ssmrt;
 
-double BenchResult::decodeShareOfRead() const {
-  return double(weightBytes + stateBytes) / bestStep / readRate;
+double BenchResult::decodeShareOfRead(double seconds) const {
+  return double(weightBytes + stateBytes) / seconds / readRate;
 }
 
-double BenchResult::prefillShareOfPeak() const {
+double BenchResult::prefillShareOfPeak(double seconds) const {
   double peak = precision == "bf16" && dotRate > 0 ? dotRate : fmaRate;
-  return prefillFlops / bestPrefill / peak;
+  return prefillFlops / seconds / peak;
 }
 
 /// A weight that meets rows in a matrix product, by its layout.
@@ -88,24 +89,59 @@ static std::vector<int32_t> makePrompt(int64_t length, int64_t vocab,
 }
 
 namespace {
+/// Times of the same work, by two clocks.
+struct Times {
+  std::vector<double> wall, processor;
+
+  double bestWall() const {
+    return *std::min_element(wall.begin(), wall.end());
+  }
+  double bestProcessor() const {
+    return *std::min_element(processor.begin(), processor.end());
+  }
+};
+
+/// Adds the time of its life to `times`.
+class Clock {
+public:
+  Clock(Times &times, int threads)
+      : times(times), threads(threads), wall(now()), processor(processorNow()) {
+  }
+  ~Clock() {
+    times.wall.push_back(now() - wall);
+    times.processor.push_back((processorNow() - processor) / threads);
+  }
+  Clock(const Clock &) = delete;
+  Clock &operator=(const Clock &) = delete;
+
+private:
+  Times &times;
+  int threads;
+  double wall, processor;
+};
+
 /// Runs rounds of prompt and steps and keeps their times.
 class Bench {
 public:
   Bench(std::shared_ptr<Model> model, const BenchOptions &options)
       : model(std::move(model)), options(options),
-        limits(this->model->pool().threads()) {}
+        threads(this->model->pool().threads()) {}
 
   Expected<BenchResult> run();
 
 private:
   Status startSequences(int64_t length);
-  Expected<double> timePrefill();
-  Status timeSteps(std::vector<double> &steps);
+  Status timePrefill(Times &prefills);
+  Status timeSteps(int64_t count, Times &steps);
+  Status timeRounds(Times &prefills, Times &steps);
+  Status timeKernels(KernelTimes &prefill, KernelTimes &step);
   std::vector<SequenceTokens> each(const std::vector<std::vector<int32_t>> &);
 
   std::shared_ptr<Model> model;
   BenchOptions options;
-  Limits limits;
+  int threads;
+  /// Made after the memory of the model has been measured.
+  std::optional<Limits> limits;
   std::unique_ptr<Session> session;
 };
 } // namespace
@@ -132,38 +168,65 @@ Status Bench::startSequences(int64_t length) {
   return session->prefill({parts.data(), parts.size()}, LogitsMode::Last);
 }
 
-Expected<double> Bench::timePrefill() {
-  double start = now();
-  if (Status status = startSequences(options.promptLength); !status)
-    return status;
-  return now() - start;
+Status Bench::timePrefill(Times &prefills) {
+  Clock clock(prefills, threads);
+  return startSequences(options.promptLength);
 }
 
-Status Bench::timeSteps(std::vector<double> &steps) {
+Status Bench::timeSteps(int64_t count, Times &steps) {
   std::vector<std::vector<int32_t>> tokens(options.batch, {1});
-  for (int64_t i = 0; i < options.generatedLength; ++i) {
-    if (i % 4 == 0)
-      limits.readRound();
+  for (int64_t i = 0; i < count; ++i) {
+    if (limits && i % 4 == 0)
+      limits->readRound();
     std::vector<SequenceTokens> parts = each(tokens);
-    double start = now();
-    if (Status status =
-            session->step({parts.data(), parts.size()}, LogitsMode::Last);
-        !status)
-      return status;
-    steps.push_back(now() - start);
+    {
+      Clock clock(steps, threads);
+      if (Status status =
+              session->step({parts.data(), parts.size()}, LogitsMode::Last);
+          !status)
+        return status;
+    }
     for (int64_t s = 0; s < options.batch; ++s) {
       const float *logits = session->lastLogits(s);
-      tokens[s][0] =
-          int32_t(std::max_element(logits, logits + model->plan().vocab) -
-                  logits);
+      tokens[s][0] = int32_t(
+          std::max_element(logits, logits + model->plan().vocab) - logits);
     }
   }
   return {};
 }
 
+Status Bench::timeRounds(Times &prefills, Times &steps) {
+  for (int round = 0; round < options.rounds; ++round) {
+    for (int i = 0; i < 4; ++i) {
+      limits->fmaRound();
+      limits->dotRound();
+    }
+    if (Status status = timePrefill(prefills); !status)
+      return status;
+    if (Status status = startSequences(options.context); !status)
+      return status;
+    if (Status status = timeSteps(options.generatedLength, steps); !status)
+      return status;
+  }
+  return {};
+}
+
+/// Once more, with a clock around each launch.
+Status Bench::timeKernels(KernelTimes &prefill, KernelTimes &step) {
+  Times ignored;
+  session->setKernelTimes(&prefill);
+  if (Status status = timePrefill(ignored); !status)
+    return status;
+  session->setKernelTimes(nullptr);
+  if (Status status = startSequences(options.context); !status)
+    return status;
+  session->setKernelTimes(&step);
+  return timeSteps(options.generatedLength, ignored);
+}
+
 /// Sorted by time, most first.
 static std::vector<KernelShare> collect(const Plan &plan,
-                                       const KernelTimes &times) {
+                                        const KernelTimes &times) {
   std::vector<KernelShare> result;
   for (size_t i = 0; i < times.size(); ++i)
     if (times[i].launches)
@@ -179,9 +242,9 @@ static std::vector<KernelShare> collect(const Plan &plan,
 Expected<BenchResult> Bench::run() {
   SessionOptions sessionOptions;
   sessionOptions.sequences = options.batch;
-  sessionOptions.context =
-      std::max(options.promptLength,
-               options.context + options.generatedLength) + 1;
+  sessionOptions.context = std::max(options.promptLength,
+                                    options.context + options.generatedLength) +
+                           1;
   Expected<std::unique_ptr<Session>> created =
       Session::create(model, sessionOptions);
   if (!created)
@@ -192,58 +255,48 @@ Expected<BenchResult> Bench::run() {
   BenchResult result;
   result.target = plan.target;
   result.precision = plan.precision;
-  result.threads = model->pool().threads();
+  result.threads = threads;
   result.batch = options.batch;
   result.promptLength = options.promptLength;
   result.generatedLength = options.generatedLength;
   result.context = options.context;
-  result.weightBytes = int64_t(sumProducts(
-      plan, [](const PlanWeight &w, bool) { return double(w.layout.bytes()); }));
+  result.weightBytes = int64_t(sumProducts(plan, [](const PlanWeight &w, bool) {
+    return double(w.layout.bytes());
+  }));
   result.stateBytes = options.batch * stateBytes(plan, options.context);
   double rows = double(options.batch * options.promptLength);
-  result.prefillFlops = sumProducts(plan, [&](const PlanWeight &w, bool isHead) {
-    return 2.0 * double(w.layout.rows) * double(w.layout.columns) *
-           (isHead ? double(options.batch) : rows);
-  });
+  result.prefillFlops =
+      sumProducts(plan, [&](const PlanWeight &w, bool isHead) {
+        return 2.0 * double(w.layout.rows) * double(w.layout.columns) *
+               (isHead ? double(options.batch) : rows);
+      });
 
-  std::vector<double> prefills, steps;
-  KernelTimes prefillTimes(plan.kernels.size()), stepTimes(plan.kernels.size());
-  for (int round = 0; round < options.rounds; ++round) {
-    limits.fmaRound();
-    limits.dotRound();
-    Expected<double> seconds = timePrefill();
-    if (!seconds)
-      return seconds.status();
-    prefills.push_back(*seconds);
-    if (Status status = startSequences(options.context); !status)
-      return status;
-    if (Status status = timeSteps(steps); !status)
-      return status;
-  }
-  // Once more with a clock around each launch.
-  session->setKernelTimes(&prefillTimes);
-  if (Expected<double> seconds = timePrefill(); !seconds)
-    return seconds.status();
-  session->setKernelTimes(nullptr);
-  if (Status status = startSequences(options.context); !status)
+  Times prefills, steps;
+  if (Status status = timePrefill(prefills); !status)
     return status;
-  session->setKernelTimes(&stepTimes);
-  std::vector<double> ignored;
-  if (Status status = timeSteps(ignored); !status)
+  if (Status status = timeSteps(1, steps); !status)
     return status;
-
-  result.bestPrefill = *std::min_element(prefills.begin(), prefills.end());
-  result.medianPrefill = median(prefills);
-  result.bestStep = *std::min_element(steps.begin(), steps.end());
-  result.medianStep = median(steps);
-  result.readRate = limits.bestRead;
-  result.fmaRate = limits.bestFma;
-  result.dotRate = limits.bestDot;
-  result.prefillKernels = collect(plan, prefillTimes);
-  result.stepKernels = collect(plan, stepTimes);
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   result.peakResidentBytes = int64_t(usage.ru_maxrss) * 1024;
+  limits.emplace(threads);
+  if (Status status = timeRounds(prefills, steps); !status)
+    return status;
+  KernelTimes prefillTimes(plan.kernels.size()), stepTimes(plan.kernels.size());
+  if (Status status = timeKernels(prefillTimes, stepTimes); !status)
+    return status;
+
+  result.bestPrefill = prefills.bestWall();
+  result.medianPrefill = median(prefills.wall);
+  result.prefillProcessor = prefills.bestProcessor();
+  result.bestStep = steps.bestWall();
+  result.medianStep = median(steps.wall);
+  result.stepProcessor = steps.bestProcessor();
+  result.readRate = limits->bestRead;
+  result.fmaRate = limits->bestFma;
+  result.dotRate = limits->bestDot;
+  result.prefillKernels = collect(plan, prefillTimes);
+  result.stepKernels = collect(plan, stepTimes);
   return result;
 }
 
@@ -282,17 +335,19 @@ std::string ssmbench::toText(const BenchResult &r) {
     print(text, ", bf16 dot %.0f GFLOP/s", r.dotRate / 1e9);
   print(text,
         "\nprefill %lld tokens: %.2f ms best, %.2f ms median, %.0f tokens/s, "
-        "%.1f %% of the peak\n",
+        "%.1f %% of the peak (%.1f %% by processor time)\n",
         static_cast<long long>(r.promptLength), 1e3 * r.bestPrefill,
-        1e3 * r.medianPrefill,
-        double(r.batch * r.promptLength) / r.bestPrefill,
-        100 * r.prefillShareOfPeak());
-  print(text,
-        "decode: %.3f ms best, %.3f ms median, %.1f tokens/s, %.1f %% of stream "
-        "read (%.1f MB weights, %.1f MB states)\n",
-        1e3 * r.bestStep, 1e3 * r.medianStep, double(r.batch) / r.bestStep,
-        100 * r.decodeShareOfRead(), double(r.weightBytes) / 1e6,
-        double(r.stateBytes) / 1e6);
+        1e3 * r.medianPrefill, double(r.batch * r.promptLength) / r.bestPrefill,
+        100 * r.prefillShareOfPeak(r.bestPrefill),
+        100 * r.prefillShareOfPeak(r.prefillProcessor));
+  print(
+      text,
+      "decode: %.3f ms best, %.3f ms median, %.1f tokens/s, %.1f %% of stream "
+      "read (%.1f %% by processor time; %.1f MB weights, %.1f MB states)\n",
+      1e3 * r.bestStep, 1e3 * r.medianStep, double(r.batch) / r.bestStep,
+      100 * r.decodeShareOfRead(r.bestStep),
+      100 * r.decodeShareOfRead(r.stepProcessor), double(r.weightBytes) / 1e6,
+      double(r.stateBytes) / 1e6);
   print(text, "peak resident memory: %.1f MB\n",
         double(r.peakResidentBytes) / 1e6);
   printKernels(text, "prefill kernels:", r.prefillKernels);
@@ -300,7 +355,8 @@ std::string ssmbench::toText(const BenchResult &r) {
   return text;
 }
 
-static nlohmann::ordered_json kernelsJson(const std::vector<KernelShare> &times) {
+static nlohmann::ordered_json
+kernelsJson(const std::vector<KernelShare> &times) {
   auto list = nlohmann::ordered_json::array();
   for (const KernelShare &time : times)
     list.push_back({{"kernel", time.kernel},
@@ -318,18 +374,24 @@ std::string ssmbench::toJson(const BenchResult &r) {
   json["limits"] = {{"read_gb_per_s", r.readRate / 1e9},
                     {"fma_gflop_per_s", r.fmaRate / 1e9},
                     {"dot_gflop_per_s", r.dotRate / 1e9}};
-  json["prefill"] = {{"tokens", r.promptLength},
-                     {"best_ms", 1e3 * r.bestPrefill},
-                     {"median_ms", 1e3 * r.medianPrefill},
-                     {"flops", r.prefillFlops},
-                     {"share_of_peak", r.prefillShareOfPeak()}};
-  json["decode"] = {{"context", r.context},
-                    {"best_ms", 1e3 * r.bestStep},
-                    {"median_ms", 1e3 * r.medianStep},
-                    {"weight_bytes", r.weightBytes},
-                    {"state_bytes", r.stateBytes},
-                    {"tokens_per_s", double(r.batch) / r.bestStep},
-                    {"share_of_read", r.decodeShareOfRead()}};
+  json["prefill"] = {
+      {"tokens", r.promptLength},
+      {"best_ms", 1e3 * r.bestPrefill},
+      {"median_ms", 1e3 * r.medianPrefill},
+      {"flops", r.prefillFlops},
+      {"processor_ms", 1e3 * r.prefillProcessor},
+      {"share_of_peak", r.prefillShareOfPeak(r.bestPrefill)},
+      {"processor_share_of_peak", r.prefillShareOfPeak(r.prefillProcessor)}};
+  json["decode"] = {
+      {"context", r.context},
+      {"best_ms", 1e3 * r.bestStep},
+      {"median_ms", 1e3 * r.medianStep},
+      {"weight_bytes", r.weightBytes},
+      {"state_bytes", r.stateBytes},
+      {"tokens_per_s", double(r.batch) / r.bestStep},
+      {"processor_ms", 1e3 * r.stepProcessor},
+      {"share_of_read", r.decodeShareOfRead(r.bestStep)},
+      {"processor_share_of_read", r.decodeShareOfRead(r.stepProcessor)}};
   json["peak_resident_bytes"] = r.peakResidentBytes;
   json["prefill_kernels"] = kernelsJson(r.prefillKernels);
   json["step_kernels"] = kernelsJson(r.stepKernels);

@@ -1,4 +1,5 @@
-//===- ModelBench.h - Speed of a whole model as shares of limits -*- C++ -*-===//
+//===- ModelBench.h - Speed of a whole model as shares of limits -*- C++
+//-*-===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -49,12 +50,16 @@ struct BenchResult {
   double prefillFlops = 0;
   double bestPrefill = 0, medianPrefill = 0;
   double bestStep = 0, medianStep = 0;
+  /// Least processor time of a prompt and of a step, a thread's share of it.
+  double prefillProcessor = 0, stepProcessor = 0;
   double readRate = 0, fmaRate = 0, dotRate = 0;
+  /// After one prompt and one step, before the limits take memory.
   int64_t peakResidentBytes = 0;
   std::vector<KernelShare> prefillKernels, stepKernels;
 
-  double decodeShareOfRead() const;
-  double prefillShareOfPeak() const;
+  /// Shares of the limits that `seconds` of a step or a prompt amount to.
+  double decodeShareOfRead(double seconds) const;
+  double prefillShareOfPeak(double seconds) const;
 };
 
 /// Runs prompts and steps on `model`, interleaved with its limits.
