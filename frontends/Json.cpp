@@ -59,7 +59,7 @@ static std::string quoteNonFinite(llvm::StringRef text) {
 static std::string syntaxError(const std::string &text) {
   try {
     Json parsed = Json::parse(text);
-  } catch (const Json::parse_error &failure) {
+  } catch (const Json::exception &failure) {
     llvm::StringRef message = failure.what();
     return ": " + message.split("] ").second.str();
   }

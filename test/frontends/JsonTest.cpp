@@ -52,4 +52,6 @@ TEST(Json, NegativeSyntax) {
   EXPECT_NE(errorOf("{\n \"a\" 1}").find("line 2"), std::string::npos);
   EXPECT_NE(errorOf(""), "");
   EXPECT_NE(errorOf(std::string(100, '[')), "");
+  EXPECT_EQ(errorOf("{\"a\": 1e999}"),
+            "f: not valid JSON: number overflow parsing '1e999'");
 }
