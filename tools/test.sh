@@ -12,9 +12,12 @@ step() {
   say "$name: $((SECONDS - start)) s"
 }
 
-# Each fuzzer starts from real files of its kind.
+# Each fuzzer starts from real files of its kind and a fixed seed, two at a
+# time; SSMC_FUZZ_SECONDS is the time of each, SSMC_FUZZ_SEED its seed (0: a
+# new one every time).
 fuzz() {
-  local seconds=${SSMC_FUZZ_SECONDS:-60} name folder=$root/build-fuzz
+  local seconds=${SSMC_FUZZ_SECONDS:-60} folder=$root/build-fuzz
+  rm -rf "$folder/corpus"
   mkdir -p "$folder"/corpus/{FuzzArtifact,FuzzConfig,FuzzSafeTensors,FuzzTokenizer}
   local fixture
   for fixture in "$root"/test/fixtures/*/config.json "$root"/test/fixtures/configs/*/config.json; do
@@ -22,16 +25,17 @@ fuzz() {
   done
   cp "$root"/frontends/cards/*.json "$folder/corpus/FuzzConfig/"
   cp "$root/test/models/hybrid/tokenizer.json" "$folder/corpus/FuzzTokenizer/"
-  for name in FuzzArtifact FuzzConfig FuzzSafeTensors FuzzTokenizer; do
-    say "fuzzing with $name for $seconds s"
-    ASAN_OPTIONS=detect_container_overflow=0 "$folder/bin/$name" \
-      -rss_limit_mb=4096 -max_total_time="$seconds" -verbosity=0 \
-      -artifact_prefix="$folder/" "$folder/corpus/$name" \
-      >"$folder/$name.log" 2>&1 || { tail -n 40 "$folder/$name.log"; return 1; }
-  done
+  say "fuzzing for $seconds s with each of $(ls -m "$folder/corpus")"
+  ls "$folder/corpus" | xargs -P 2 -I NAME bash -c \
+    'ASAN_OPTIONS=detect_container_overflow=0 "$1/bin/NAME" -seed="$3" \
+       -rss_limit_mb=4096 -max_total_time="$2" -verbosity=0 \
+       -artifact_prefix="$1/NAME-" "$1/corpus/NAME" >"$1/NAME.log" 2>&1 ||
+     { tail -n 40 "$1/NAME.log"; exit 1; }' \
+    fuzz "$folder" "$seconds" "${SSMC_FUZZ_SEED:-1}"
 }
 
 install_packages
+step "format" bash "$root/tools/check-format.sh"
 configure "$root/build"
 step "build" build "$root/build"
 step "reference pages" build "$root/build" mlir-doc

@@ -9,7 +9,7 @@ say() { printf '== %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # Debian packages the build and the tests need.
-packages=(clang-22 lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev
+packages=(clang-22 clang-format-22 lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev
           mlir-22-tools libclang-rt-22-dev cmake ninja-build ccache python3
           nlohmann-json3-dev libcli11-dev libgtest-dev pkg-config)
 
