@@ -1,4 +1,4 @@
-//===- Artifact.cpp - Compiled models as files ===//
+//===- Artifact.cpp - Compiled models as files ----------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -49,14 +49,11 @@ static std::string manifestOf(const Artifact &artifact) {
   for (const Artifact::Variant &variant : artifact.variants)
     images.push_back(
         {{"target", variant.target}, {"precision", variant.precision}});
-  ordered_json manifest = {{"model", artifact.model},
-                           {"hash", artifact.hash},
-                           {"abi", ssmrt::kArtifactVersion},
-                           {"hidden", artifact.hidden},
-                           {"vocab", artifact.vocab},
-                           {"end_tokens", artifact.endTokens},
-                           {"weights", artifact.weights},
-                           {"images", images}};
+  ordered_json manifest = {
+      {"model", artifact.model},        {"hash", artifact.hash},
+      {"abi", ssmrt::kArtifactVersion}, {"hidden", artifact.hidden},
+      {"vocab", artifact.vocab},        {"end_tokens", artifact.endTokens},
+      {"weights", artifact.weights},    {"images", images}};
   return manifest.dump();
 }
 

@@ -143,9 +143,8 @@ FailureOr<OwningOpRef<ModuleOp>> Lowering::emitKernels() {
   OwningOpRef<ModuleOp> kernels = ModuleOp::create(module.getLoc());
   constexpr unsigned kSymbols = 4;
   for (auto kernel : program.getBody().getOps<plan::KernelOp>()) {
-    FailureOr<SmallVector<KernelInfo>> forms =
-        emitKernel(kernel.getComputation(), kernel.getSymName(),
-                   request.target, *kernels);
+    FailureOr<SmallVector<KernelInfo>> forms = emitKernel(
+        kernel.getComputation(), kernel.getSymName(), request.target, *kernels);
     if (failed(forms))
       return failure();
     SmallVector<Attribute> variants;

@@ -1,4 +1,4 @@
-//===- Driver.h - From a model to an artifact --------------------*- C++ -*-===//
+//===- Driver.h - From a model to an artifact -----------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -23,7 +23,8 @@ enum class Level { Block, Ops, Kern, Plan };
 /// What `emitText` writes.
 enum class EmitLevel { Block, Ops, Kern, Plan, Llvm, Assembly, Object };
 
-/// The level that --emit=`name` asks for: block, ops, kern, plan, llvm, asm, obj.
+/// The level that --emit=`name` asks for: block, ops, kern, plan, llvm, asm,
+/// obj.
 std::optional<EmitLevel> emitLevelOf(llvm::StringRef name);
 
 struct CompileOptions {
@@ -43,15 +44,16 @@ struct CompileOptions {
 /// Makes everything known to `registry` that compiling needs.
 void registerCompiler(mlir::DialectRegistry &registry);
 
-/// The level of a module; fails with a diagnostic if it holds no model or is not
-/// of one level.
+/// The level of a module; fails with a diagnostic if it holds no model or is
+/// not of one level.
 mlir::FailureOr<Level> levelOf(mlir::ModuleOp module);
 
-/// SHA-256 of the module's text in hexadecimal digits: the identity of a model in
-/// artifacts and states.
+/// SHA-256 of the module's text in hexadecimal digits: the identity of a model
+/// in artifacts and states.
 std::string descriptionHash(mlir::ModuleOp module);
 
-/// Lowers `module`, in place, to op form; no change if it is there. Fails below.
+/// Lowers `module`, in place, to op form; no change if it is there. Fails
+/// below.
 mlir::LogicalResult lowerToOps(mlir::ModuleOp module);
 
 /// Compiles the model of `module`, which may be at any level and is left as it

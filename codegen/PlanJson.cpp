@@ -1,4 +1,4 @@
-//===- PlanJson.cpp - Plans as JSON ===//
+//===- PlanJson.cpp - Plans as JSON ---------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -27,8 +27,7 @@ static constexpr unsigned kRowsSymbol = 0, kOutputsSymbol = 3;
 
 static ordered_json list() { return ordered_json::array(); }
 
-template <typename RangeT>
-static ordered_json listOf(const RangeT &range) {
+template <typename RangeT> static ordered_json listOf(const RangeT &range) {
   ordered_json json = list();
   for (auto value : range)
     json.push_back(value);
@@ -128,7 +127,8 @@ static ordered_json bufferToJson(plan::BufferOp buffer) {
 }
 
 static ordered_json stateToJson(plan::StateOp state) {
-  ordered_json json = {{"kind", plan::stringifyStateKind(state.getKind()).str()}};
+  ordered_json json = {
+      {"kind", plan::stringifyStateKind(state.getKind()).str()}};
   bool isPaged = state.getKind() == plan::StateKind::Key ||
                  state.getKind() == plan::StateKind::Value;
   if (isPaged) {
@@ -146,8 +146,7 @@ namespace {
 /// Turns names into places in the lists of the JSON.
 class PlanWriter {
 public:
-  PlanWriter(plan::ProgramOp program,
-             function_ref<int64_t(StringRef)> offsetOf)
+  PlanWriter(plan::ProgramOp program, function_ref<int64_t(StringRef)> offsetOf)
       : program(program), offsetOf(offsetOf) {}
 
   FailureOr<ordered_json> write();
@@ -185,8 +184,7 @@ LogicalResult PlanWriter::writeKernels() {
     if (!kernel.getVariants())
       return kernel.emitOpError("expected a compiled kernel");
     firstVariants[kernel.getSymName()] = json["kernels"].size();
-    for (auto variant :
-         kernel.getVariants()->getAsRange<plan::VariantAttr>()) {
+    for (auto variant : kernel.getVariants()->getAsRange<plan::VariantAttr>()) {
       ordered_json scratch =
           expressionToJson(variant.getScratch().getResult(0));
       if (scratch.is_null())

@@ -1,4 +1,4 @@
-//===- PlanJson.h - Plans as JSON --------------------------------*- C++ -*-===//
+//===- PlanJson.h - Plans as JSON -----------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,9 +13,9 @@
 
 namespace ssm {
 
-/// The plan as the runtime reads it. `offsetOf` tells where the code of a kernel
-/// begins in the image. Fails where a kernel is not compiled or an expression has
-/// an operation that the runtime does not evaluate.
+/// The plan as the runtime reads it. `offsetOf` tells where the code of a
+/// kernel begins in the image. Fails where a kernel is not compiled or an
+/// expression has an operation that the runtime does not evaluate.
 mlir::FailureOr<nlohmann::ordered_json>
 planToJson(plan::ProgramOp program,
            llvm::function_ref<int64_t(llvm::StringRef)> offsetOf);

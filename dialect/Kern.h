@@ -1,4 +1,4 @@
-//===- Kern.h - The kern dialect ---------------------------------*- C++ -*-===//
+//===- Kern.h - The kern dialect ------------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- KernDialect.cpp - Registration and verifiers of the kern dialect ===//
+//===- KernDialect.cpp - Registration and verifiers of the kern dialect ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -72,7 +72,8 @@ static LogicalResult verifyRegion(Operation *op, Region &region, StringRef name,
     return diag;
   }
   if (!isa_and_nonnull<YieldOp>(block.empty() ? nullptr : &block.back()))
-    return op->emitOpError("expected region '") << name << "' to end in a yield";
+    return op->emitOpError("expected region '")
+           << name << "' to end in a yield";
   return success();
 }
 
@@ -146,10 +147,12 @@ LogicalResult GemmOp::verify() {
 LogicalResult ConvOp::verify() {
   if (size(getState(), 2) != size(getWeight(), 1) - 1)
     return emitOpError("expected a state of ")
-           << size(getWeight(), 1) - 1 << " inputs, got " << size(getState(), 2);
+           << size(getWeight(), 1) - 1 << " inputs, got "
+           << size(getState(), 2);
   if (failed(verifyWidths(*this, getColumns(), size(getInput(), 1), {}, 0)))
     return failure();
-  return verifyRegion(*this, getEpilogue(), "epilogue", 1 + getColumns().size());
+  return verifyRegion(*this, getEpilogue(), "epilogue",
+                      1 + getColumns().size());
 }
 
 LogicalResult ScanOp::verify() {

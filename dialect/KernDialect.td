@@ -1,4 +1,4 @@
-//===- KernDialect.td - The kern dialect -------------------*- tablegen -*-===//
+//===- KernDialect.td - The kern dialect -------------------*- tablegen ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- KernEnums.td - Enumerations of the kern dialect -----*- tablegen -*-===//
+//===- KernEnums.td - Enumerations of the kern dialect -----*- tablegen ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,7 +13,6 @@ include "mlir/IR/EnumAttr.td"
 class Kern_Enum<string name, string summary, list<I32EnumAttrCase> cases>
     : I32EnumAttr<name, summary, cases> {
   let cppNamespace = "::kern";
-  let genSpecializedAttr = 0;
 }
 
 def Kern_Verb : Kern_Enum<"Verb", "Step of a weight recipe", [

@@ -1,4 +1,4 @@
-//===- KernOps.td - Fused kernels --------------------------*- tablegen -*-===//
+//===- KernOps.td - Fused kernels --------------------------*- tablegen ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -49,8 +49,6 @@ def Kern_EmbedOp : Kern_Op<"embed", [DimsMatch<"table", 1, "result", 1>]> {
   }];
 }
 
-def Kern_StatisticAttr : EnumAttr<Kern_Dialect, Kern_Statistic, "statistic">;
-
 def Kern_RowwiseOp : Kern_Op<"rowwise", [IsolatedFromAbove, AttrSizedOperandSegments]> {
   let summary = "Elementwise kernel with a statistic of each row";
   let description = [{
@@ -64,7 +62,7 @@ def Kern_RowwiseOp : Kern_Op<"rowwise", [IsolatedFromAbove, AttrSizedOperandSegm
     f32 per element, f32 per column).
   }];
   let arguments = (ins Kern_Rows:$input, Variadic<Kern_Rows>:$elements,
-    Variadic<Ssm_Vector>:$columns, Kern_StatisticAttr:$statistic,
+    Variadic<Ssm_Vector>:$columns, Kern_Statistic:$statistic,
     DefaultValuedAttr<I64Attr, "1">:$groups, DefaultValuedAttr<F64Attr, "0.0">:$eps,
     UnitAttr:$gather);
   let regions = (region SizedRegion<1>:$value, SizedRegion<1>:$finish);
@@ -218,8 +216,6 @@ def Kern_KvAppendOp : Kern_Op<"kv_append", [
   let hasVerifier = 1;
 }
 
-def Kern_AttentionFormAttr : EnumAttr<Kern_Dialect, Kern_AttentionForm, "attention_form">;
-
 def Kern_AttentionOp : Kern_Op<"attention", [SameType<"key_cache", "value_cache">]> {
   let summary = "Causal attention of rows over the cache, online softmax";
   let description = [{
@@ -228,7 +224,7 @@ def Kern_AttentionOp : Kern_Op<"attention", [SameType<"key_cache", "value_cache"
     Keys are visited in blocks aligned to absolute positions, so a row's bits do not
     depend on the other rows of the call.
   }];
-  let arguments = (ins Kern_AttentionFormAttr:$form, Kern_Rows:$query, Ssm_Seqs:$seqs,
+  let arguments = (ins Kern_AttentionForm:$form, Kern_Rows:$query, Ssm_Seqs:$seqs,
     Kern_Cache:$key_cache, Kern_Cache:$value_cache, OptionalAttr<I64Attr>:$window);
   let results = (outs Kern_Rows:$result);
   let assemblyFormat = [{

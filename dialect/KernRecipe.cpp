@@ -1,4 +1,4 @@
-//===- KernRecipe.cpp - What a weight recipe makes ===//
+//===- KernRecipe.cpp - What a weight recipe makes ------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -130,8 +130,9 @@ static FailureOr<int64_t> packedBytes(StepAttr step, Matrix matrix,
                                       EmitError emitError) {
   StringRef type = step.getName() ? step.getName().getValue() : "";
   if (type != "f32" && type != "bf16" && type != "f16")
-    return emitError() << "unknown type \"" << type
-                       << "\" in recipe step 'pack' (supported: f32, bf16, f16)";
+    return emitError()
+           << "unknown type \"" << type
+           << "\" in recipe step 'pack' (supported: f32, bf16, f16)";
   int64_t size = type == "f32" ? 4 : 2;
   if (step.getNumbers().empty())
     return matrix.rows * matrix.columns * size;

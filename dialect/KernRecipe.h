@@ -1,4 +1,4 @@
-//===- KernRecipe.h - What a weight recipe makes -----------------*- C++ -*-===//
+//===- KernRecipe.h - What a weight recipe makes --------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -19,8 +19,8 @@ struct RecipeResult {
   int64_t bytes = 0;
 };
 
-/// Runs `steps` on shapes alone. Fails with an error of `emitError` where a step
-/// lacks operands, does not fit them, or more than one matrix is left.
+/// Runs `steps` on shapes alone. Fails with an error of `emitError` where a
+/// step lacks operands, does not fit them, or more than one matrix is left.
 mlir::FailureOr<RecipeResult>
 shapeOfRecipe(llvm::ArrayRef<StepAttr> steps,
               llvm::function_ref<mlir::InFlightDiagnostic()> emitError);

@@ -1,4 +1,4 @@
-//===- Plan.h - The plan dialect ---------------------------------*- C++ -*-===//
+//===- Plan.h - The plan dialect ------------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

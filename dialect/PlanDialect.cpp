@@ -1,4 +1,4 @@
-//===- PlanDialect.cpp - Registration and verifiers of the plan dialect ===//
+//===- PlanDialect.cpp - Registration and verifiers of the plan dialect ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,40 +14,6 @@
 
 using namespace mlir;
 using namespace plan;
-
-/// Prints an enumeration as the bare word, and reads it.
-template <typename AttrT, typename EnumT>
-static ParseResult parseWord(OpAsmParser &parser, AttrT &attribute,
-                             std::optional<EnumT> (*symbolize)(StringRef),
-                             StringRef what) {
-  StringRef word;
-  SMLoc location = parser.getCurrentLocation();
-  if (parser.parseKeyword(&word))
-    return failure();
-  std::optional<EnumT> value = symbolize(word);
-  if (!value)
-    return parser.emitError(location) << "unknown " << what << " '" << word
-                                      << "'";
-  attribute = AttrT::get(parser.getContext(), *value);
-  return success();
-}
-
-static ParseResult parseRowCount(OpAsmParser &parser, RowCountAttr &rows) {
-  return parseWord<RowCountAttr, RowCount>(parser, rows, symbolizeRowCount,
-                                           "count of rows");
-}
-static void printRowCount(OpAsmPrinter &printer, Operation *,
-                          RowCountAttr rows) {
-  printer << stringifyRowCount(rows.getValue());
-}
-static ParseResult parseStateKind(OpAsmParser &parser, StateKindAttr &kind) {
-  return parseWord<StateKindAttr, StateKind>(parser, kind, symbolizeStateKind,
-                                             "kind of state");
-}
-static void printStateKind(OpAsmPrinter &printer, Operation *,
-                           StateKindAttr kind) {
-  printer << stringifyStateKind(kind.getValue());
-}
 
 #include "dialect/PlanDialect.cpp.inc"
 #include "dialect/PlanEnums.cpp.inc"
@@ -234,8 +200,8 @@ LogicalResult LayersOp::verifySymbolUses(SymbolTableCollection &symbols) {
        llvm::enumerate(getTable().getAsRange<ssm::LayerAttr>())) {
     auto body = symbols.lookupSymbolIn<BodyOp>(program, row.getBody());
     if (!body)
-      return emitOpError("row ") << index << " names no body: "
-                                 << row.getBody();
+      return emitOpError("row ")
+             << index << " names no body: " << row.getBody();
     if (row.getWeights().size() != body.getWeights())
       return emitOpError("row ")
              << index << " binds " << row.getWeights().size()

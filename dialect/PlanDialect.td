@@ -1,4 +1,4 @@
-//===- PlanDialect.td - The plan dialect -------------------*- tablegen -*-===//
+//===- PlanDialect.td - The plan dialect -------------------*- tablegen ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -29,9 +29,6 @@ class Plan_Attr<string name, string attrMnemonic, list<Trait> traits = []>
     : AttrDef<Plan_Dialect, name, traits> {
   let mnemonic = attrMnemonic;
 }
-
-def Plan_RowCountAttr : EnumAttr<Plan_Dialect, Plan_RowCount, "row_count">;
-def Plan_StateKindAttr : EnumAttr<Plan_Dialect, Plan_StateKind, "state_kind">;
 
 def Plan_ArgumentAttr : Plan_Attr<"Argument", "argument"> {
   let summary = "What fills one argument slot of a launch";

@@ -1,4 +1,4 @@
-//===- PlanEnums.td - Enumerations of the plan dialect -----*- tablegen -*-===//
+//===- PlanEnums.td - Enumerations of the plan dialect -----*- tablegen ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,7 +13,6 @@ include "mlir/IR/EnumAttr.td"
 class Plan_Enum<string name, string summary, list<I32EnumAttrCase> cases>
     : I32EnumAttr<name, summary, cases> {
   let cppNamespace = "::plan";
-  let genSpecializedAttr = 0;
 }
 
 def Plan_RowCount : Plan_Enum<"RowCount", "Which rows a buffer or a launch has", [

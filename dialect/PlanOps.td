@@ -1,4 +1,4 @@
-//===- PlanOps.td - The host program -----------------------*- tablegen -*-===//
+//===- PlanOps.td - The host program -----------------------*- tablegen ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -87,10 +87,10 @@ def Plan_BufferOp : Plan_Part<"buffer"> {
     begins at `offset` bytes times the number of rows that the arena is made for;
     buffers that are not alive together may share memory.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, Plan_RowCountAttr:$rows,
+  let arguments = (ins SymbolNameAttr:$sym_name, Plan_RowCount:$rows,
     I64Attr:$columns, TypeAttr:$element, I64Attr:$stride, I64Attr:$offset);
   let assemblyFormat = [{
-    $sym_name `[` custom<RowCount>($rows) `,` $columns `]` $element `stride` `(` $stride `)` `offset` `(` $offset `)`
+    $sym_name `[` $rows `,` $columns `]` $element `stride` `(` $stride `)` `offset` `(` $offset `)`
     attr-dict
   }];
   let hasVerifier = 1;
@@ -110,9 +110,9 @@ def Plan_StateOp : Plan_Part<"state"> {
 
     Constraint: `state_c1` a shape of the rank of its kind.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, Plan_StateKindAttr:$kind,
+  let arguments = (ins SymbolNameAttr:$sym_name, Plan_StateKind:$kind,
     DenseI64ArrayAttr:$shape, TypeAttr:$element);
-  let assemblyFormat = "$sym_name custom<StateKind>($kind) $shape $element attr-dict";
+  let assemblyFormat = "$sym_name $kind $shape $element attr-dict";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     /// Tokens of a page of keys or values.
@@ -149,9 +149,9 @@ def Plan_LaunchOp : Plan_Op<"launch", [HasParent<"BodyOp">,
 
     Constraint: `launch_c1` names a kernel, and buffers and weights of the program.
   }];
-  let arguments = (ins FlatSymbolRefAttr:$kernel, Plan_RowCountAttr:$rows,
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Plan_RowCount:$rows,
     Plan_ArgumentsAttr:$args);
-  let assemblyFormat = "$kernel custom<RowCount>($rows) $args attr-dict";
+  let assemblyFormat = "$kernel $rows $args attr-dict";
 }
 
 def Plan_LayersOp : Plan_Op<"layers", [HasParent<"ProgramOp">,

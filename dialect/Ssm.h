@@ -1,4 +1,4 @@
-//===- Ssm.h - The ssm dialect -----------------------------------*- C++ -*-===//
+//===- Ssm.h - The ssm dialect --------------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -46,8 +46,7 @@ bool dimsCompatible(mlir::Type a, int64_t aDim, mlir::Type b, int64_t bDim);
 } // namespace ssm
 
 namespace mlir {
-template <>
-struct FieldParser<ssm::Real> {
+template <> struct FieldParser<ssm::Real> {
   static FailureOr<ssm::Real> parse(AsmParser &parser) {
     double value;
     if (parser.parseFloat(value))
@@ -55,8 +54,7 @@ struct FieldParser<ssm::Real> {
     return ssm::Real(value);
   }
 };
-template <>
-struct FieldParser<std::optional<ssm::Real>> {
+template <> struct FieldParser<std::optional<ssm::Real>> {
   static FailureOr<std::optional<ssm::Real>> parse(AsmParser &parser) {
     FailureOr<ssm::Real> value = FieldParser<ssm::Real>::parse(parser);
     if (failed(value))

@@ -1,4 +1,4 @@
-//===- SsmAttrs.td - Hyper-parameters of blocks ------------*- tablegen -*-===//
+//===- SsmAttrs.td - Hyper-parameters of blocks ------------*- tablegen ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,7 +17,6 @@ include "dialect/SsmDialect.td"
 class Ssm_Enum<string name, string summary, list<I32EnumAttrCase> cases>
     : I32EnumAttr<name, summary, cases> {
   let cppNamespace = "::ssm";
-  let genSpecializedAttr = 0;
 }
 
 def Ssm_Activation : Ssm_Enum<"Activation", "Elementwise function", [
@@ -27,7 +26,6 @@ def Ssm_Activation : Ssm_Enum<"Activation", "Elementwise function", [
   I32EnumAttrCase<"Relu2", 3, "relu2">,        // max(x, 0)^2
   I32EnumAttrCase<"Softplus", 4, "softplus">,
 ]>;
-def Ssm_ActivationAttr : EnumAttr<Ssm_Dialect, Ssm_Activation, "activation">;
 
 def Ssm_NormKind : Ssm_Enum<"NormKind", "Normalisation of rows", [
   I32EnumAttrCase<"Rms", 0, "rms">,
@@ -40,7 +38,6 @@ def Ssm_GateOrder : Ssm_Enum<"GateOrder",
   I32EnumAttrCase<"BeforeGate", 1, "before_gate">,  // norm(y) * silu(z)
   I32EnumAttrCase<"NoNorm", 2, "no_norm">,          // y * silu(z)
 ]>;
-def Ssm_GateOrderAttr : EnumAttr<Ssm_Dialect, Ssm_GateOrder, "gate_order">;
 
 def Ssm_RopeKind : Ssm_Enum<"RopeKind", "Frequencies of rotary positions", [
   I32EnumAttrCase<"Default", 0, "default">,
@@ -54,8 +51,6 @@ def Ssm_WeightFormat : Ssm_Enum<"WeightFormat",
   I32EnumAttrCase<"BF16", 1, "bf16">,
   I32EnumAttrCase<"F16", 2, "f16">,
 ]>;
-def Ssm_WeightFormatAttr
-    : EnumAttr<Ssm_Dialect, Ssm_WeightFormat, "weight_format">;
 
 //===----------------------------------------------------------------------===//
 // Norm and rotary positions

@@ -1,4 +1,4 @@
-//===- SsmBlockOps.cpp - Verifiers of the block form ===//
+//===- SsmBlockOps.cpp - Verifiers of the block form ----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- SsmBlockOps.td - The model as a list of layers ------*- tablegen -*-===//
+//===- SsmBlockOps.td - The model as a list of layers ------*- tablegen ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -38,12 +38,12 @@ def Ssm_ModelOp : Ssm_Op<"model", [Symbol, NoTerminator, NoRegionArguments,
   let arguments = (ins SymbolNameAttr:$sym_name,
     ConfinedAttr<I64Attr, [IntPositive]>:$hidden,
     ConfinedAttr<I64Attr, [IntPositive]>:$vocab,
-    Ssm_WeightFormatAttr:$weights,
+    Ssm_WeightFormat:$weights,
     OptionalAttr<DenseI64ArrayAttr>:$end_tokens);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name `hidden` `(` $hidden `)` `vocab` `(` $vocab `)`
-    `weights` `(` `` $weights `)`
+    `weights` `(` $weights `)`
     (`end_tokens` `(` $end_tokens^ `)`)? attr-dict-with-keyword $body
   }];
   let hasRegionVerifier = 1;

@@ -1,4 +1,4 @@
-//===- SsmConstraints.td - Operand types and shape rules ---*- tablegen -*-===//
+//===- SsmConstraints.td - Operand types and shape rules ---*- tablegen ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

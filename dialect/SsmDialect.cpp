@@ -1,4 +1,4 @@
-//===- SsmDialect.cpp - Registration and attributes of the ssm dialect ===//
+//===- SsmDialect.cpp - Registration and attributes of the ssm dialect ----===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -42,7 +42,8 @@ AsmPrinter &ssm::operator<<(AsmPrinter &printer, const Real &real) {
 }
 
 bool ssm::dimsCompatible(Type a, int64_t aDim, Type b, int64_t bDim) {
-  auto aType = dyn_cast<RankedTensorType>(a), bType = dyn_cast<RankedTensorType>(b);
+  auto aType = dyn_cast<RankedTensorType>(a),
+       bType = dyn_cast<RankedTensorType>(b);
   if (!aType || !bType || aDim >= aType.getRank() || bDim >= bType.getRank())
     return false;
   int64_t aSize = aType.getDimSize(aDim), bSize = bType.getDimSize(bDim);
@@ -68,7 +69,8 @@ verifyPositive(EmitError emitError,
 }
 
 /// Fails unless `eps` is a positive finite number.
-static LogicalResult verifyEps(EmitError emitError, StringRef name, double eps) {
+static LogicalResult verifyEps(EmitError emitError, StringRef name,
+                               double eps) {
   if (!(eps > 0) || !std::isfinite(eps))
     return emitError() << "expected '" << name
                        << "' to be positive and finite, got " << eps;
@@ -81,11 +83,10 @@ LogicalResult NormAttr::verify(EmitError emitError, NormKind, Real eps) {
 
 LogicalResult RopeAttr::verify(EmitError emitError, RopeKind, int64_t dims,
                                Real theta, Real factor, Real lowFreqFactor,
-                               Real highFreqFactor,
-                               int64_t originalPositions) {
-  if (failed(verifyPositive(emitError,
-                            {{"dims", dims},
-                             {"original_positions", originalPositions}})) ||
+                               Real highFreqFactor, int64_t originalPositions) {
+  if (failed(verifyPositive(
+          emitError,
+          {{"dims", dims}, {"original_positions", originalPositions}})) ||
       failed(verifyEps(emitError, "theta", theta)) ||
       failed(verifyEps(emitError, "factor", factor)))
     return failure();
@@ -148,8 +149,8 @@ LogicalResult Mamba2Attr::verify(EmitError emitError, int64_t heads,
       failed(verifyEps(emitError, "norm_eps", normEps)))
     return failure();
   if (heads % groups)
-    return emitError() << "expected 'groups' " << groups << " to divide 'heads' "
-                       << heads;
+    return emitError() << "expected 'groups' " << groups
+                       << " to divide 'heads' " << heads;
   if (!(dtMin >= 0) || (dtMax && !(*dtMax >= dtMin)))
     return emitError() << "expected 0 <= 'dt_min' <= 'dt_max'";
   return success();
@@ -195,17 +196,19 @@ LogicalResult ExpertsAttr::verify(EmitError emitError, int64_t count,
                                         {"latent", latent.value_or(1)}})))
     return failure();
   if (used > count)
-    return emitError() << "expected 'used' " << used << " to be at most 'count' "
-                       << count;
+    return emitError() << "expected 'used' " << used
+                       << " to be at most 'count' " << count;
   if (count % groups || usedGroups > groups)
-    return emitError() << "expected 'groups' " << groups << " to divide 'count' "
-                       << count << " and 'used_groups' " << usedGroups
+    return emitError() << "expected 'groups' " << groups
+                       << " to divide 'count' " << count
+                       << " and 'used_groups' " << usedGroups
                        << " to be at most 'groups'";
   if (sharedInner < 0)
     return emitError() << "expected 'shared_inner' not to be negative, got "
                        << sharedInner;
   if (score != "sigmoid" && score != "softmax_all" && score != "softmax_chosen")
-    return emitError() << "unknown 'score' \"" << score
-                       << "\" (supported: sigmoid, softmax_all, softmax_chosen)";
+    return emitError()
+           << "unknown 'score' \"" << score
+           << "\" (supported: sigmoid, softmax_all, softmax_chosen)";
   return success();
 }

@@ -1,4 +1,4 @@
-//===- SsmDialect.td - The ssm dialect ---------------------*- tablegen -*-===//
+//===- SsmDialect.td - The ssm dialect ---------------------*- tablegen ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- SsmOps.cpp - Verifiers and folders of the op form ===//
+//===- SsmOps.cpp - Verifiers and folders of the op form ------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -33,7 +33,8 @@ static LogicalResult verifyVector(Operation *op, StringRef name, Value vector,
 }
 
 LogicalResult LayersOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  for (auto [index, row] : llvm::enumerate(getTable().getAsRange<LayerAttr>())) {
+  for (auto [index, row] :
+       llvm::enumerate(getTable().getAsRange<LayerAttr>())) {
     auto body = symbols.lookupNearestSymbolFrom<FunctionOpInterface>(
         (*this)->getParentOp(), row.getBody());
     if (!body)
@@ -133,9 +134,8 @@ LogicalResult RopeOp::verify() {
 LogicalResult AttentionOp::verify() {
   int64_t headDim = getHeadDim(), kvHeads = getKvHeads();
   if (width(getKey()) != kvHeads * headDim)
-    return emitOpError("expected ")
-           << kvHeads << " key heads of " << headDim << " columns, got "
-           << width(getKey());
+    return emitOpError("expected ") << kvHeads << " key heads of " << headDim
+                                    << " columns, got " << width(getKey());
   if (width(getQuery()) % (kvHeads * headDim))
     return emitOpError("expected query heads in a multiple of ")
            << kvHeads << " kv heads of " << headDim << " columns, got "

@@ -1,4 +1,4 @@
-//===- SsmOps.td - The mathematics of a model on tensors ---*- tablegen -*-===//
+//===- SsmOps.td - The mathematics of a model on tensors ---*- tablegen ---===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -136,7 +136,7 @@ def Ssm_GatedNormOp : Ssm_PureOp<"gated_norm", [
     the row.
   }];
   let arguments = (ins Ssm_Rows:$input, Ssm_Rows:$gate,
-                       Optional<Ssm_Vector>:$weight, Ssm_GateOrderAttr:$order,
+                       Optional<Ssm_Vector>:$weight, Ssm_GateOrder:$order,
                        I64Attr:$groups, F64Attr:$eps);
   let results = (outs Ssm_Rows:$result);
   let assemblyFormat = [{
@@ -156,7 +156,7 @@ def Ssm_SplitOp : Ssm_PureOp<"split"> {
 
 def Ssm_ActivationOp : Ssm_PureOp<"activation", [SameType<"input", "result">]> {
   let summary = "Elementwise function of rows";
-  let arguments = (ins Ssm_Rows:$input, Ssm_ActivationAttr:$function);
+  let arguments = (ins Ssm_Rows:$input, Ssm_Activation:$function);
   let results = (outs Ssm_Rows:$result);
   let assemblyFormat = "$function $input attr-dict `:` type($input)";
 }
@@ -219,11 +219,11 @@ def Ssm_CausalConv1dOp : Ssm_PureOp<"causal_conv1d", [
   }];
   let arguments = (ins Ssm_Rows:$input, Ssm_Seqs:$seqs, Ssm_State3:$state,
     Ssm_Small:$weight, Optional<Ssm_Vector>:$bias,
-    OptionalAttr<Ssm_ActivationAttr>:$function);
+    OptionalAttr<Ssm_Activation>:$function);
   let results = (outs Ssm_Rows:$result, Ssm_State3:$new_state);
   let assemblyFormat = [{
     $input `,` $seqs `state` $state `weight` $weight
-    (`bias` $bias^ `:` type($bias))? (`activation` `(` `` $function^ `)`)? attr-dict
+    (`bias` $bias^ `:` type($bias))? (`activation` `(` $function^ `)`)? attr-dict
     `:` type($input) `,` type($state) `,` type($weight)
   }];
   let hasVerifier = 1;

@@ -1,4 +1,4 @@
-//===- Config.h - Typed reading of configuration keys -----------*- C++ -*-===//
+//===- Config.h - Typed reading of configuration keys ---------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

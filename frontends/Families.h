@@ -1,4 +1,4 @@
-//===- Families.h - Readers of Hugging Face model families ------*- C++ -*-===//
+//===- Families.h - Readers of Hugging Face model families ----------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

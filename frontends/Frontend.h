@@ -1,4 +1,4 @@
-//===- Frontend.h - Model descriptions to block form ------------*- C++ -*-===//
+//===- Frontend.h - Model descriptions to block form ----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- HuggingFace.h - Reader of Hugging Face directories -------*- C++ -*-===//
+//===- HuggingFace.h - Reader of Hugging Face directories -----------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Json.h - JSON as model files write it --------------------*- C++ -*-===//
+//===- Json.h - JSON as model files write it ------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

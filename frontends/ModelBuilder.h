@@ -1,4 +1,4 @@
-//===- ModelBuilder.h - Building the block form -----------------*- C++ -*-===//
+//===- ModelBuilder.h - Building the block form ---------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

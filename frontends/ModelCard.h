@@ -1,4 +1,4 @@
-//===- ModelCard.h - Reader of model cards ----------------------*- C++ -*-===//
+//===- ModelCard.h - Reader of model cards --------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Parameters.h - Parameters of a block-form model ----------*- C++ -*-===//
+//===- Parameters.h - Parameters of a block-form model --------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

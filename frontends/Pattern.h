@@ -1,4 +1,4 @@
-//===- Pattern.h - Layer patterns in all their spellings --------*- C++ -*-===//
+//===- Pattern.h - Layer patterns in all their spellings ------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

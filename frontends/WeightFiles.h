@@ -1,4 +1,4 @@
-//===- WeightFiles.h - A model and the tensors of a checkpoint -*- C++ -*-===//
+//===- WeightFiles.h - A model and the tensors of a checkpoint ------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

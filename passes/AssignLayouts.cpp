@@ -1,19 +1,19 @@
-//===- AssignLayouts.cpp - End weight recipes in a layout ===//
+//===- AssignLayouts.cpp - End weight recipes in a layout -----------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Appends the last steps of every weight recipe, so that there is one packed copy
-// of a weight, whichever bodies, entries and layers use it:
+// Appends the last steps of every weight recipe, so that there is one packed
+// copy of a weight, whichever bodies, entries and layers use it:
 //
 //   #kern.recipe<<tensor "w" [8, 4]>>
 //   -> #kern.recipe<<tensor "w" [8, 4]>, <pack "f32" [32, 1]>>
 //
-// A matrix product wants column panels, an embedding rows (or the panels of a head
-// that shares its table), a convolution and the decay of a Mamba-1 scan want their
-// parameter transposed, everything else is plain f32.
+// A matrix product wants column panels, an embedding rows (or the panels of a
+// head that shares its table), a convolution and the decay of a Mamba-1 scan
+// want their parameter transposed, everything else is plain f32.
 //
 // Precondition: matrix products have schedules (--kern-schedule-cpu).
 //
@@ -56,15 +56,16 @@ struct Layout {
 /// Name of the element type of a weight as in a `pack` step.
 static StringAttr elementName(Value weight) {
   Type element = cast<RankedTensorType>(weight.getType()).getElementType();
-  StringRef name =
-      element.isF32() ? "f32" : element.isBF16() ? "bf16" : "f16";
+  StringRef name = element.isF32() ? "f32" : element.isBF16() ? "bf16" : "f16";
   return StringAttr::get(weight.getContext(), name);
 }
 
-/// The layout of a matrix product's weight, which all forms of its schedule share.
+/// The layout of a matrix product's weight, which all forms of its schedule
+/// share.
 static FailureOr<Layout> layoutOfGemm(kern::GemmOp gemm) {
   if (!gemm.getSchedule() || gemm.getSchedule()->empty())
-    return gemm.emitOpError("expected a schedule; run --kern-schedule-cpu first");
+    return gemm.emitOpError(
+        "expected a schedule; run --kern-schedule-cpu first");
   Layout layout;
   layout.type = elementName(gemm.getWeight());
   auto entries = gemm.getSchedule()->getAsRange<kern::GemmScheduleAttr>();
@@ -121,8 +122,8 @@ private:
 
 /// Reports that two users of a weight disagree.
 static LogicalResult reportConflict(const Layout &a, const Layout &b) {
-  InFlightDiagnostic diag =
-      b.user->emitOpError("wants a weight in another layout than its other user");
+  InFlightDiagnostic diag = b.user->emitOpError(
+      "wants a weight in another layout than its other user");
   diag.attachNote(a.user->getLoc()) << "the other user is here";
   return diag;
 }
@@ -183,8 +184,8 @@ RecipeAttr Layouts::finish(RecipeAttr recipe) const {
   SmallVector<StepAttr> steps(recipe.getSteps());
   if (layout.transposed)
     steps.push_back(StepAttr::get(context, kern::Verb::Transpose, {}, {}, {}));
-  steps.push_back(StepAttr::get(context, kern::Verb::Pack, layout.type,
-                                layout.block, {}));
+  steps.push_back(
+      StepAttr::get(context, kern::Verb::Pack, layout.type, layout.block, {}));
   return RecipeAttr::get(context, steps);
 }
 
@@ -206,7 +207,8 @@ static LogicalResult noteTable(LayersOp layers, Layouts &layouts) {
     for (auto [index, weight] : llvm::enumerate(row.getWeights())) {
       auto recipe = dyn_cast<RecipeAttr>(weight);
       if (!recipe)
-        return layers.emitOpError("expected recipes of weights, got ") << weight;
+        return layers.emitOpError("expected recipes of weights, got ")
+               << weight;
       if (failed(layouts.note(recipe, body.getArgument(2 + index))))
         return failure();
     }
@@ -221,9 +223,9 @@ static void finishTable(LayersOp layers, const Layouts &layouts) {
     SmallVector<Attribute> weights;
     for (Attribute weight : row.getWeights())
       weights.push_back(layouts.finish(cast<RecipeAttr>(weight)));
-    rows.push_back(LayerAttr::get(
-        layers.getContext(), row.getNumber(), row.getBody(),
-        ArrayAttr::get(layers.getContext(), weights)));
+    rows.push_back(
+        LayerAttr::get(layers.getContext(), row.getNumber(), row.getBody(),
+                       ArrayAttr::get(layers.getContext(), weights)));
   }
   layers.setTableAttr(ArrayAttr::get(layers.getContext(), rows));
 }

@@ -1,4 +1,4 @@
-//===- AssignPrecision.cpp - Element types of rows and caches ===//
+//===- AssignPrecision.cpp - Element types of rows and caches -------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,8 +8,8 @@
 // Under the bf16 policy, rows that enter a product with a 16-bit weight are
 // bf16:
 //
-//   %x = kern.rowwise ... -> tensor<?x8xf32>; kern.gemm %x, %w : ...,
-//   tensor<4x8xbf16>
+//   %x = kern.rowwise ... -> tensor<?x8xf32>
+//   kern.gemm %x, %w : tensor<?x8xf32>, tensor<4x8xbf16>
 //     -> %x = kern.rowwise ... -> tensor<?x8xbf16>
 //
 // The kernel that makes them rounds, once, where all its readers are such

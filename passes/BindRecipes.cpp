@@ -1,4 +1,4 @@
-//===- BindRecipes.cpp - Weight recipes instead of tensor names ===//
+//===- BindRecipes.cpp - Weight recipes instead of tensor names -----------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // #ssm.layer<0, @body ["a.A_log"]>  ->
-//     #ssm.layer<0, @body [#kern.recipe<<neg_exp of tensor "a.A_log" [4]>>]>
+//     #ssm.layer<0, @body [#kern.recipe<<tensor "a.A_log" [4]>, <neg_exp>>]>
 //
 // From here on a weight is what its recipe makes of checkpoint tensors, and
 // parameters that are functions of a tensor (-exp of A_log) become steps of the

@@ -1,4 +1,4 @@
-//===- Elementwise.cpp - Rowwise kernels without a statistic ===//
+//===- Elementwise.cpp - Rowwise kernels without a statistic --------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Elementwise.h - Rowwise kernels without a statistic -----------*- C++ -*-
+//===- Elementwise.h - Rowwise kernels without a statistic ----------------===//
 //===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.

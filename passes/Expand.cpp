@@ -1,4 +1,4 @@
-//===- Expand.cpp - Block form to op form ===//
+//===- Expand.cpp - Block form to op form ---------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- ExpandBlocks.cpp - Mathematics of each kind of block ===//
+//===- ExpandBlocks.cpp - Mathematics of each kind of block ---------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

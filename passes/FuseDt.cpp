@@ -1,4 +1,4 @@
-//===- FuseDt.cpp - The value of dt inside the Mamba-2 recurrence ===//
+//===- FuseDt.cpp - The value of dt inside the Mamba-2 recurrence ---------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- FuseElementwise.cpp - Rowwise kernels that feed each other ===//
+//===- FuseElementwise.cpp - Rowwise kernels that feed each other ---------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- FuseEpilogues.cpp - Elementwise work at the end of kernels ===//
+//===- FuseEpilogues.cpp - Elementwise work at the end of kernels ---------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

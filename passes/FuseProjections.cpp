@@ -1,4 +1,4 @@
-//===- FuseProjections.cpp - One product for queries, keys and values ===//
+//===- FuseProjections.cpp - One product for queries, keys and values -----===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,8 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // q = linear(x, wq); k = linear(x, wk); v = linear(x, wv); attention(q, k, v)
-// ->
-//     q, k, v = split(linear(x, concat(wq, wk, wv))); attention(q, k, v)
+//     -> q, k, v = split(linear(x, concat(wq, wk, wv))); attention(q, k, v)
 //
 // One kernel instead of three, and the cache is written from one set of rows.
 // RoPE between products and attention stays. Preconditions: the three products

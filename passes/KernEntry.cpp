@@ -1,4 +1,4 @@
-//===- KernEntry.cpp - The launches of kern form, as read ===//
+//===- KernEntry.cpp - The launches of kern form, as read -----------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -62,8 +62,8 @@ bool ssm::isState(Value value) {
   return type && type.getRank() > 2;
 }
 
-/// Binds the states that `op` returns to those that it takes, which it updates in
-/// place: nobody may read the old ones afterwards.
+/// Binds the states that `op` returns to those that it takes, which it updates
+/// in place: nobody may read the old ones afterwards.
 static LogicalResult bindStateResults(Operation *op, KernEntry &entry) {
   SmallVector<Value> before;
   for (Value operand : op->getOperands())
@@ -90,8 +90,8 @@ static LogicalResult bindArguments(func::FuncOp function, KernEntry &entry) {
   entry.weights = block.getNumArguments() - 2 - states;
   entry.list.streamIn = block.getArgument(0);
   for (size_t i = 0; i < entry.weights; ++i)
-    entry.bindings[block.getArgument(2 + i)] = {ArgumentKind::Weight,
-                                                int64_t(i), {}};
+    entry.bindings[block.getArgument(2 + i)] = {
+        ArgumentKind::Weight, int64_t(i), {}};
   for (size_t i = 0; i < states; ++i) {
     Value state = block.getArgument(2 + entry.weights + i);
     FailureOr<StateUse> use = useOfState(function, state);

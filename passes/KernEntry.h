@@ -1,4 +1,4 @@
-//===- KernEntry.h - The launches of kern form, as read ----------*- C++ -*-===//
+//===- KernEntry.h - The launches of kern form, as read -------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,8 +14,8 @@
 
 namespace ssm {
 
-/// What a weight or state value stands for: the n-th weight or state of a layer,
-/// or a weight outside the layers by its recipe.
+/// What a weight or state value stands for: the n-th weight or state of a
+/// layer, or a weight outside the layers by its recipe.
 struct Binding {
   plan::ArgumentKind kind;
   int64_t number = 0;

@@ -1,4 +1,4 @@
-//===- KernToPlan.cpp - Turn kern form into a plan ===//
+//===- KernToPlan.cpp - Turn kern form into a plan ------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,9 +12,9 @@
 //   plan.kernel @gemm_0 { ^bb0(%x, %w): kern.gemm %x, %w ... }
 //   plan.launch @gemm_0 rows [<buffer of @x>, <stride of @x>, <weight>, ...]
 //
-// Kernels that compute the same are one kernel, whichever bodies and entries they
-// come from. Activations get memory by first fit; the residual stream and the
-// states are updated in place.
+// Kernels that compute the same are one kernel, whichever bodies and entries
+// they come from. Activations get memory by first fit; the residual stream and
+// the states are updated in place.
 //
 // Precondition: recipes are packed (--kern-assign-layouts).
 //
@@ -46,8 +46,7 @@ namespace {
 class PlanBuilder {
 public:
   PlanBuilder(ProgramOp prefill, ProgramOp step, StringRef name)
-      : prefill(prefill), step(step), name(name),
-        builder(prefill.getContext()),
+      : prefill(prefill), step(step), name(name), builder(prefill.getContext()),
         buffers(prefill.getHidden(), prefill.getVocab(), builder.getF32Type()) {
   }
 
@@ -102,8 +101,8 @@ private:
 static void outline(Operation *op, plan::KernelOp kernel) {
   SmallVector<Location> locations(op->getNumOperands(), op->getLoc());
   OpBuilder builder(kernel.getContext());
-  Block *block = builder.createBlock(
-      &kernel.getBody(), {}, op->getOperandTypes(), locations);
+  Block *block = builder.createBlock(&kernel.getBody(), {},
+                                     op->getOperandTypes(), locations);
   Operation *copy = builder.clone(*op);
   copy->setOperands(block->getArguments());
 }
@@ -214,9 +213,9 @@ LogicalResult PlanBuilder::launch(Operation *op, const KernEntry &entry) {
       return op->emitOpError("reads a value that is no weight, state or rows");
     } else {
       const Binding &bound = binding->second;
-      FlatSymbolRefAttr weight =
-          bound.recipe ? weightFor(bound.recipe, op->getLoc())
-                       : FlatSymbolRefAttr();
+      FlatSymbolRefAttr weight = bound.recipe
+                                     ? weightFor(bound.recipe, op->getLoc())
+                                     : FlatSymbolRefAttr();
       slots.push_back(slot(bound.kind, weight, bound.number));
       if (bound.kind == ArgumentKind::State)
         slots.push_back(slot(ArgumentKind::StateStride, {}, bound.number));
@@ -240,8 +239,7 @@ LogicalResult PlanBuilder::launch(Operation *op, const KernEntry &entry) {
 }
 
 LogicalResult PlanBuilder::launchAll(KernEntry &entry, Region &region) {
-  Operation *last =
-      entry.list.ops.empty() ? nullptr : entry.list.ops.back();
+  Operation *last = entry.list.ops.empty() ? nullptr : entry.list.ops.back();
   if (last) {
     OpBuilder copies(last->getContext());
     copies.setInsertionPointAfter(last);
@@ -362,7 +360,8 @@ LogicalResult PlanBuilder::build() {
 
 /// Erases the kern form that a plan has replaced.
 static void eraseSources(ModuleOp module) {
-  for (Operation &op : llvm::make_early_inc_range(module.getBody()->getOperations()))
+  for (Operation &op :
+       llvm::make_early_inc_range(module.getBody()->getOperations()))
     if (isa<ProgramOp, func::FuncOp>(op))
       op.erase();
 }

@@ -1,4 +1,4 @@
-//===- LayerBody.cpp - Builder of one layer's function ===//
+//===- LayerBody.cpp - Builder of one layer's function --------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

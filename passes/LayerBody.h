@@ -1,4 +1,4 @@
-//===- LayerBody.h - Builder of one layer's function -----------------*- C++ -*-
+//===- LayerBody.h - Builder of one layer's function ----------------------===//
 //===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.

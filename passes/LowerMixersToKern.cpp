@@ -1,4 +1,4 @@
-//===- LowerMixersToKern.cpp - Sequence mixers of the ssm dialect to kern ===//
+//===- LowerMixersToKern.cpp - Sequence mixers of the ssm dialect to kern -===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- LowerRowsToKern.cpp - Rows of the ssm dialect to kern ===//
+//===- LowerRowsToKern.cpp - Rows of the ssm dialect to kern --------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- LowerToKern.cpp - Op form to kern form ===//
+//===- LowerToKern.cpp - Op form to kern form -----------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,8 +7,8 @@
 //
 // Each operation of the op form becomes one kernel (or a view):
 //
-//   %y = ssm.linear %x, %w bias %b  ->  %y = kern.gemm %x, %w columns(%b) { sum
-//   + b }
+// %y = ssm.linear %x, %w bias %b
+//     -> %y = kern.gemm %x, %w columns(%b) { sum + b }
 //
 // The decay A of the recurrences is multiplied by log2(e) by its recipe, since
 // kernels compute exp2(dt A). Preconditions: --ssm-bind-recipes; queries, keys

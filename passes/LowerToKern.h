@@ -1,4 +1,4 @@
-//===- LowerToKern.h - Patterns from ssm to kern ---------------------*- C++ -*-
+//===- LowerToKern.h - Patterns from ssm to kern --------------------------===//
 //===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.

@@ -1,4 +1,4 @@
-//===- PairGates.cpp - One product of a gate and its partner ===//
+//===- PairGates.cpp - One product of a gate and its partner --------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- PairedGemm.cpp - Matrix products of a gate and its partner ===//
+//===- PairedGemm.cpp - Matrix products of a gate and its partner ---------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -87,10 +87,10 @@ static LogicalResult changeTable(LayersOp layers, StringRef body,
     }
     SmallVector<Attribute> weights;
     for (auto [index, weight] : llvm::enumerate(row.getWeights())) {
-      auto change = llvm::find_if(changes, [&, index = int64_t(index)](
-                                               const Change &candidate) {
-        return candidate.weight == index;
-      });
+      auto change = llvm::find_if(
+          changes, [&, index = int64_t(index)](const Change &candidate) {
+            return candidate.weight == index;
+          });
       auto recipe = dyn_cast<RecipeAttr>(weight);
       if (change == changes.end() || !recipe) {
         weights.push_back(weight);
@@ -120,13 +120,14 @@ static SmallVector<Value> interleaved(kern::GemmOp gemm) {
   return operands;
 }
 
-/// Fails unless the interleaved operands are weights of a layer that nobody else
-/// reads.
+/// Fails unless the interleaved operands are weights of a layer that nobody
+/// else reads.
 static LogicalResult verifyOwned(kern::GemmOp gemm) {
   for (Value operand : interleaved(gemm))
     if (!isa<BlockArgument>(operand) || !operand.hasOneUse())
-      return gemm.emitOpError("expected a paired product to have weights of its "
-                              "own in a layer");
+      return gemm.emitOpError(
+          "expected a paired product to have weights of its "
+          "own in a layer");
   return success();
 }
 
@@ -159,9 +160,9 @@ static SmallVector<Value> splitArguments(func::FuncOp function,
 /// The sums of `input` and `weight`, nothing else.
 static Value plainProduct(OpBuilder &builder, Location loc, Value input,
                           Value weight, Type result) {
-  auto product = kern::GemmOp::create(builder, loc, result, input, weight,
-                                      ValueRange(), ValueRange(), IntegerAttr(),
-                                      ArrayAttr());
+  auto product =
+      kern::GemmOp::create(builder, loc, result, input, weight, ValueRange(),
+                           ValueRange(), IntegerAttr(), ArrayAttr());
   OpBuilder::InsertionGuard guard(builder);
   Block *block = builder.createBlock(&product.getEpilogue(), {},
                                      {builder.getF32Type()}, {loc});
@@ -195,7 +196,8 @@ static void splitProduct(kern::GemmOp gemm) {
   size_t count = old.getNumArguments();
   SmallVector<Type> types(count, builder.getF32Type());
   SmallVector<Location> locations(count, loc);
-  Block *block = builder.createBlock(&product.getEpilogue(), {}, types, locations);
+  Block *block =
+      builder.createBlock(&product.getEpilogue(), {}, types, locations);
   IRMapping mapping;
   mapping.map(old.getArgument(0), block->getArgument(count - 1));
   for (size_t i = 1; i < count; ++i)

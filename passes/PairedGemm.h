@@ -1,4 +1,4 @@
-//===- PairedGemm.h - Matrix products of a gate and its partner --*- C++ -*-===//
+//===- PairedGemm.h - Matrix products of a gate and its partner -----------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Passes.h - Passes on the ssm and kern dialects ----------------*- C++ -*-
+//===- Passes.h - Passes on the ssm and kern dialects ---------------------===//
 //===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.

@@ -1,4 +1,4 @@
-//===- Passes.td - Passes on the ssm and kern dialects -------*- tablegen -*- ===//
+//===- Passes.td - Passes on the ssm and kern dialects -------*- tablegen -===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Pipelines.cpp - Lists of passes ===//
+//===- Pipelines.cpp - Lists of passes ------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

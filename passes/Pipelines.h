@@ -1,4 +1,4 @@
-//===- Pipelines.h - Lists of passes ---------------------------------*- C++ -*-
+//===- Pipelines.h - Lists of passes --------------------------------------===//
 //===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.

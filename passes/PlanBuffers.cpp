@@ -1,4 +1,4 @@
-//===- PlanBuffers.cpp - Memory of the activations of a plan ===//
+//===- PlanBuffers.cpp - Memory of the activations of a plan --------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -65,8 +65,8 @@ public:
     auto found = positions.find(op);
     return found == positions.end() ? int64_t(positions.size()) : found->second;
   }
-  /// Position of the last operation that reads `rows` or columns of it; `from` if
-  /// there is none.
+  /// Position of the last operation that reads `rows` or columns of it; `from`
+  /// if there is none.
   int64_t lastUse(Value rows, int64_t from) const {
     int64_t last = from;
     for (Operation *user : rows.getUsers()) {
@@ -176,10 +176,8 @@ void ssm::makeStreamWritable(LaunchList &list, OpBuilder &builder) {
 //===----------------------------------------------------------------------===//
 
 BufferPlan::BufferPlan(int64_t hidden, int64_t vocab, Type f32) {
-  buffers.push_back(
-      {RowCount::Rows, hidden, f32, strideOf(hidden, f32), 0});
-  buffers.push_back(
-      {RowCount::Outputs, vocab, f32, strideOf(vocab, f32), 0});
+  buffers.push_back({RowCount::Rows, hidden, f32, strideOf(hidden, f32), 0});
+  buffers.push_back({RowCount::Outputs, vocab, f32, strideOf(vocab, f32), 0});
 }
 
 unsigned BufferPlan::findOrAdd(PlannedBuffer buffer) {
@@ -201,9 +199,8 @@ RowCount BufferPlan::rowsOf(Operation *op) const {
 }
 
 /// Rows of the results of `op`, given those of values before it.
-static RowCount
-resultRows(Operation *op,
-           const llvm::DenseMap<Value, RowCount> &rowCounts) {
+static RowCount resultRows(Operation *op,
+                           const llvm::DenseMap<Value, RowCount> &rowCounts) {
   auto rowwise = dyn_cast<kern::RowwiseOp>(op);
   if (rowwise && rowwise.getGather())
     return RowCount::Outputs;

@@ -1,4 +1,4 @@
-//===- PlanBuffers.h - Memory of the activations of a plan -------*- C++ -*-===//
+//===- PlanBuffers.h - Memory of the activations of a plan ----------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,8 +13,8 @@
 
 namespace ssm {
 
-/// A buffer of the arena. Its memory begins at `offset` bytes times the number of
-/// rows that the arena is made for.
+/// A buffer of the arena. Its memory begins at `offset` bytes times the number
+/// of rows that the arena is made for.
 struct PlannedBuffer {
   plan::RowCount rows;
   int64_t columns;
@@ -29,20 +29,21 @@ struct BufferView {
   int64_t column;
 };
 
-/// Launches in their order with the values that enter and leave them. `streamIn`
-/// may be null (the embedding makes the stream), and so may `streamOut` and
-/// `logits`.
+/// Launches in their order with the values that enter and leave them.
+/// `streamIn` may be null (the embedding makes the stream), and so may
+/// `streamOut` and `logits`.
 struct LaunchList {
   llvm::SmallVector<mlir::Operation *> ops;
   mlir::Value streamIn, streamOut, logits;
 };
 
-/// Makes the operation whose result leaves as `streamOut` one that may write over
-/// the residual stream, by a copy if nothing else does.
+/// Makes the operation whose result leaves as `streamOut` one that may write
+/// over the residual stream, by a copy if nothing else does.
 void makeStreamWritable(LaunchList &list, mlir::OpBuilder &builder);
 
-/// All buffers of a program. Buffer 0 is the residual stream, buffer 1 the logits;
-/// the memory of the others is shared between lists and, by first fit, within one.
+/// All buffers of a program. Buffer 0 is the residual stream, buffer 1 the
+/// logits; the memory of the others is shared between lists and, by first fit,
+/// within one.
 class BufferPlan {
 public:
   BufferPlan(int64_t hidden, int64_t vocab, mlir::Type f32);

@@ -1,4 +1,4 @@
-//===- ScalarRegion.cpp - Regions of scalar operations ===//
+//===- ScalarRegion.cpp - Regions of scalar operations --------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- ScalarRegion.h - Regions of scalar operations -----------------*- C++ -*-
+//===- ScalarRegion.h - Regions of scalar operations ----------------------===//
 //===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.

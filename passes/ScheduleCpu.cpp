@@ -1,4 +1,4 @@
-//===- ScheduleCpu.cpp - Choose forms of kernels for a CPU ===//
+//===- ScheduleCpu.cpp - Choose forms of kernels for a CPU ----------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,13 +7,14 @@
 //
 // Writes what a CPU target wants into kern form:
 //
-//   kern.gemm %x, %w ... -> kern.gemm %x, %w schedule [<stream, max_rows = 1 ...>,
-//                             ..., <blocked, max_rows = -1 ...>] ...
+//   kern.gemm %x, %w
+//     -> kern.gemm %x, %w schedule [<stream, max_rows = 1, ...>, ...,
+//                                   <blocked, max_rows = -1, ...>]
 //   kern.gemm %x, %w paired(g) ... -> ... paired(lanes), and recipes to match
 //   kern.embed of the head's table -> in the panels of the head
 //
-// A paired product whose halves are no multiple of a vector becomes a product of
-// the gate and one of the rest, which reads the gate's sums as elements:
+// A paired product whose halves are no multiple of a vector becomes a product
+// of the gate and one of the rest, which reads the gate's sums as elements:
 //
 //   %h = kern.gemm %x, %w paired(g) { epilogue(gate, up) }
 //   -> %g = kern.gemm %x, %wg { gate }
@@ -48,13 +49,15 @@ static Type elementOf(Value value) {
 }
 
 /// Input channels that lie beside each other in a packed weight.
-static int64_t pairOf(Type weightElement) { return weightElement.isF32() ? 1 : 2; }
+static int64_t pairOf(Type weightElement) {
+  return weightElement.isF32() ? 1 : 2;
+}
 
-/// Rows that share each load of weights in the blocked form: the sums of a block
-/// fill three quarters of the registers, or half of them where a dot takes less.
+/// Rows that share each load of weights in the blocked form: the sums of a
+/// block fill three quarters of the registers, or half of them where a dot
+/// takes less.
 static int64_t blockRows(const Target &target, bool dot) {
-  int64_t vectors =
-      std::min(target.panel / target.lanes, target.registers / 8);
+  int64_t vectors = std::min(target.panel / target.lanes, target.registers / 8);
   int64_t sums = dot ? target.registers / 2 : target.registers * 3 / 4;
   return std::max<int64_t>(1, sums / vectors);
 }

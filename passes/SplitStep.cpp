@@ -1,13 +1,12 @@
-//===- SplitStep.cpp - Prefill and step ===//
+//===- SplitStep.cpp - Prefill and step -----------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// func @body, program @model  ->  @body.prefill and @body.step, @model.prefill
-// and
-//                                 @model.step
+// func @body, program @model
+//     -> @body.prefill, @body.step, @model.prefill, @model.step
 //
 // A step computes one token of each sequence, so it has kernels of its own:
 // kern.attention takes the decode form, and kern.conv with the kern.ssd behind

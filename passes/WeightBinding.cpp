@@ -1,4 +1,4 @@
-//===- WeightBinding.cpp - Weights of layers and programs ===//
+//===- WeightBinding.cpp - Weights of layers and programs -----------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -39,8 +39,8 @@ changeRows(func::FuncOp function,
   });
 }
 
-/// Number of weights of a layer's function: what is neither x, the sequences nor
-/// a state, which leaves as a result. Other functions have none.
+/// Number of weights of a layer's function: what is neither x, the sequences
+/// nor a state, which leaves as a result. Other functions have none.
 static unsigned countWeights(func::FuncOp function) {
   unsigned others = kFirstWeight + std::max(1u, function.getNumResults()) - 1;
   unsigned arguments = function.getNumArguments();

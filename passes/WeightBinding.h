@@ -1,4 +1,4 @@
-//===- WeightBinding.h - Weights of layers and programs -------------*- C++ -*-
+//===- WeightBinding.h - Weights of layers and programs -------------------===//
 //===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.

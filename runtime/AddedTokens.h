@@ -1,4 +1,4 @@
-//===- AddedTokens.h - Tokens cut out of the text ---------------*- C++ -*-===//
+//===- AddedTokens.h - Tokens cut out of the text -------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

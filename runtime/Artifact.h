@@ -1,4 +1,4 @@
-//===- Artifact.h - Compiled models -----------------------------*- C++ -*-===//
+//===- Artifact.h - Compiled models ---------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Bpe.h - Byte-pair encoding of a word ---------------------*- C++ -*-===//
+//===- Bpe.h - Byte-pair encoding of a word -------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

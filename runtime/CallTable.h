@@ -1,4 +1,4 @@
-//===- CallTable.h - The rows of one call -----------------------*- C++ -*-===//
+//===- CallTable.h - The rows of one call ---------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

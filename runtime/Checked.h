@@ -1,4 +1,4 @@
-//===- Checked.h - Arithmetic that reports overflow -------------*- C++ -*-===//
+//===- Checked.h - Arithmetic that reports overflow -----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Checkpoint.h - Weights of a model by name ----------------*- C++ -*-===//
+//===- Checkpoint.h - Weights of a model by name --------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

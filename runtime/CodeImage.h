@@ -1,4 +1,4 @@
-//===- CodeImage.h - Machine code of an artifact ----------------*- C++ -*-===//
+//===- CodeImage.h - Machine code of an artifact --------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- CpuFeatures.h - What this CPU can do ---------------------*- C++ -*-===//
+//===- CpuFeatures.h - What this CPU can do -------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

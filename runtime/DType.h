@@ -1,4 +1,4 @@
-//===- DType.h - Element types and their conversions ------------*- C++ -*-===//
+//===- DType.h - Element types and their conversions ----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

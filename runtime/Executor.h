@@ -1,4 +1,4 @@
-//===- Executor.h - Runs the launches of a plan -----------------*- C++ -*-===//
+//===- Executor.h - Runs the launches of a plan ---------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

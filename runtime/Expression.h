@@ -1,4 +1,4 @@
-//===- Expression.h - Integer expressions of a plan -------------*- C++ -*-===//
+//===- Expression.h - Integer expressions of a plan -----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

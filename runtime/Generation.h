@@ -1,4 +1,4 @@
-//===- Generation.h - Generate tokens ---------------------------*- C++ -*-===//
+//===- Generation.h - Generate tokens -------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

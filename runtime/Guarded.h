@@ -1,4 +1,4 @@
-//===- Guarded.h - No exception leaves the library --------------*- C++ -*-===//
+//===- Guarded.h - No exception leaves the library ------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Hash.h - 64-bit hash of bytes ----------------------------*- C++ -*-===//
+//===- Hash.h - 64-bit hash of bytes --------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

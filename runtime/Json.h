@@ -1,4 +1,4 @@
-//===- Json.h - JSON fields with messages -----------------------*- C++ -*-===//
+//===- Json.h - JSON fields with messages ---------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- MappedFile.h - A file, or memory, as bytes ---------------*- C++ -*-===//
+//===- MappedFile.h - A file, or memory, as bytes -------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

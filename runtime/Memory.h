@@ -1,4 +1,4 @@
-//===- Memory.h - Pages from the system -------------------------*- C++ -*-===//
+//===- Memory.h - Pages from the system -----------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

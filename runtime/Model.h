@@ -1,4 +1,4 @@
-//===- Model.h - A model that is ready to run -------------------*- C++ -*-===//
+//===- Model.h - A model that is ready to run -----------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- ModelTokenizer.h - The tokenizer that belongs to a model -*- C++ -*-===//
+//===- ModelTokenizer.h - The tokenizer that belongs to a model -----------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Philox.h - Counter-based random numbers ------------------*- C++ -*-===//
+//===- Philox.h - Counter-based random numbers ----------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- PreTokenizer.h - Cut a text into words -------------------*- C++ -*-===//
+//===- PreTokenizer.h - Cut a text into words -----------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Recipe.h - How packed weights are made -------------------*- C++ -*-===//
+//===- Recipe.h - How packed weights are made -----------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- SafeTensors.h - Read and write safetensors files ---------*- C++ -*-===//
+//===- SafeTensors.h - Read and write safetensors files -------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Sampler.cpp - Choose the next token ----------------------*- C++ -*-===//
+//===- Sampler.cpp - Choose the next token --------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

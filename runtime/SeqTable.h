@@ -1,5 +1,4 @@
-/*===- SeqTable.h - Table of the sequences of one call -------------*- C
--*-===//
+/*===- SeqTable.h - Table of the sequences of one call --------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Session.h - Sequences that a model works on --------------*- C++ -*-===//
+//===- Session.h - Sequences that a model works on ------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

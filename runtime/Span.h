@@ -1,4 +1,4 @@
-//===- Span.h - A view of contiguous elements -------------------*- C++ -*-===//
+//===- Span.h - A view of contiguous elements -----------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

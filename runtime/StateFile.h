@@ -1,4 +1,4 @@
-//===- StateFile.h - Saved states -------------------------------*- C++ -*-===//
+//===- StateFile.h - Saved states -----------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- StateLayout.h - States in memory and in files ------------*- C++ -*-===//
+//===- StateLayout.h - States in memory and in files ----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

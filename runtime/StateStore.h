@@ -1,4 +1,4 @@
-//===- StateStore.h - States and caches of sequences ------------*- C++ -*-===//
+//===- StateStore.h - States and caches of sequences ----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

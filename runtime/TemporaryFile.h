@@ -1,5 +1,4 @@
-//===- TemporaryFile.h - A file that appears whole or not at all -*- C++
-//-*-===//
+//===- TemporaryFile.h - A file that appears whole or not at all ----------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

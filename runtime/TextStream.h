@@ -1,4 +1,4 @@
-//===- TextStream.h - Text that grows token by token ------------*- C++ -*-===//
+//===- TextStream.h - Text that grows token by token ----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

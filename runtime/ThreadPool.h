@@ -1,4 +1,4 @@
-//===- ThreadPool.h - Threads that share the units of a launch --*- C++ -*-===//
+//===- ThreadPool.h - Threads that share the units of a launch ------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

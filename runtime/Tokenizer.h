@@ -1,4 +1,4 @@
-//===- Tokenizer.h - Text to tokens and back --------------------*- C++ -*-===//
+//===- Tokenizer.h - Text to tokens and back ------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

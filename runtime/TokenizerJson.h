@@ -1,4 +1,4 @@
-//===- TokenizerJson.h - Read tokenizer.json --------------------*- C++ -*-===//
+//===- TokenizerJson.h - Read tokenizer.json ------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

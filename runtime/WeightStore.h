@@ -1,4 +1,4 @@
-//===- WeightStore.h - Packed weights in memory -----------------*- C++ -*-===//
+//===- WeightStore.h - Packed weights in memory ---------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

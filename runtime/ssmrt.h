@@ -1,4 +1,4 @@
-/*===- ssmrt.h - C interface of the ssmc runtime -------------------*- C -*-===//
+/*===- ssmrt.h - C interface of the ssmc runtime --------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -56,9 +56,9 @@ const char *ssmrt_model_precision(const ssmrt_model *model);
 int64_t ssmrt_model_vocab(const ssmrt_model *model);
 int ssmrt_model_is_end_token(const ssmrt_model *model, int32_t token);
 
-/* Text to tokens, with the special tokens around a text if `add_special`. Writes
-   at most `capacity` tokens and always the full number to *count. Fails if the
-   model has no tokenizer. The first use reads it. */
+/* Text to tokens, with the special tokens around a text if `add_special`.
+   Writes at most `capacity` tokens and always the full number to *count. Fails
+   if the model has no tokenizer. The first use reads it. */
 ssmrt_status ssmrt_model_encode(ssmrt_model *model, const char *text,
                                 size_t bytes, int add_special, int32_t *tokens,
                                 size_t capacity, size_t *count);
@@ -94,8 +94,8 @@ ssmrt_status ssmrt_session_prefill(ssmrt_session *session, int64_t sequence,
 
 /* Lets `count` different sequences consume one token each; keeps logits. */
 ssmrt_status ssmrt_session_step(ssmrt_session *session,
-                                const int64_t *sequences,
-                                const int32_t *tokens, size_t count);
+                                const int64_t *sequences, const int32_t *tokens,
+                                size_t count);
 
 /* Logits [vocab] after the last token of a sequence; null if it has consumed
    none. They belong to the session and change when the sequence consumes. */

@@ -1,5 +1,4 @@
-//===- Attention.h - Parts of the attention kernels --------------*- C++
-//-*-===//
+//===- Attention.h - Parts of the attention kernels -----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Compile.cpp - From kernel functions to machine code ===//
+//===- Compile.cpp - From kernel functions to machine code ----------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Cpu.h - Kernels for CPUs -*- C++ -*-===//
+//===- Cpu.h - Kernels for CPUs -------------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Emit.cpp - Finds the emitter of a kern operation ===//
+//===- Emit.cpp - Finds the emitter of a kern operation -------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -23,9 +23,8 @@ FailureOr<SmallVector<KernelInfo>> ssm::emitKernel(Operation *kernOp,
       .Case([&](kern::KvAppendOp op) {
         return emitKvAppend(op, name, target, module);
       })
-      .Case([&](kern::EmbedOp op) {
-        return emitEmbed(op, name, target, module);
-      })
+      .Case(
+          [&](kern::EmbedOp op) { return emitEmbed(op, name, target, module); })
       .Case([&](kern::RowwiseOp op) {
         return emitRowwise(op, name, target, module);
       })

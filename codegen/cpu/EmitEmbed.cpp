@@ -1,4 +1,4 @@
-//===- EmitEmbed.cpp - Kernels of kern.embed ===//
+//===- EmitEmbed.cpp - Kernels of kern.embed ------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- EmitGemm.cpp - Kernels of kern.gemm ===//
+//===- EmitGemm.cpp - Kernels of kern.gemm --------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

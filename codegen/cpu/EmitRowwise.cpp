@@ -1,4 +1,4 @@
-//===- EmitRowwise.cpp - Kernels of kern.rowwise ===//
+//===- EmitRowwise.cpp - Kernels of kern.rowwise --------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- GemmBlock.cpp - Sums of a block of a matrix product ===//
+//===- GemmBlock.cpp - Sums of a block of a matrix product ----------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- GemmBlock.h - Sums of a block of a matrix product ----*- C++ -*-===//
+//===- GemmBlock.h - Sums of a block of a matrix product ------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Image.cpp - Lays out objects as a flat image ===//
+//===- Image.cpp - Lays out objects as a flat image -----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Image.h - Flat image of kernels -*- C++ -*-===//
+//===- Image.h - Flat image of kernels ------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- KernelBuilder.h - Builds the code of CPU kernels ----------*- C++
-//-*-===//
+//===- KernelBuilder.h - Builds the code of CPU kernels -------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Target.cpp - Table of CPU targets ===//
+//===- Target.cpp - Table of CPU targets ----------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Target.h - CPU targets and their numbers -*- C++ -*-===//
+//===- Target.h - CPU targets and their numbers ---------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

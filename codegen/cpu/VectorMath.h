@@ -1,5 +1,4 @@
-//===- VectorMath.h - Elementary functions on vectors ------------*- C++
-//-*-===//
+//===- VectorMath.h - Elementary functions on vectors ---------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -50,13 +50,13 @@ public:
   /// operands stay readable by `get`.
   llvm::Error run(Block &block);
 
-  const Tensor &get(Value value) const {
-    return values.find(value)->second;
-  }
+  const Tensor &get(Value value) const { return values.find(value)->second; }
   void set(Value value, Tensor tensor) { values[value] = std::move(tensor); }
 
 private:
-  const Tensor *optional(Value value) const { return value ? &get(value) : nullptr; }
+  const Tensor *optional(Value value) const {
+    return value ? &get(value) : nullptr;
+  }
   llvm::Expected<Tensor> weight(StringRef name, Type type);
   llvm::Error run(Operation &op);
   llvm::Error run(LayersOp op);
@@ -111,8 +111,8 @@ llvm::Error Evaluation::run(LayersOp op) {
   auto table = op.getTable().getAsRange<LayerAttr>();
   sequence.states.resize(op.getTable().size());
   for (auto [index, layer] : llvm::enumerate(table)) {
-    auto body = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
-        op, layer.getBody());
+    auto body =
+        SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, layer.getBody());
     Evaluation inner(interpreter, sequence, tokens, lastOnly, observer);
     inner.set(body.getArgument(0), std::move(rows));
     unsigned argument = 2;
@@ -220,7 +220,8 @@ llvm::Error Evaluation::run(Operation &op) {
       })
       .Case([&](ClampOp op) {
         double lower = op.getLower().convertToDouble();
-        double upper = op.getUpper() ? op.getUpper()->convertToDouble() : HUGE_VAL;
+        double upper =
+            op.getUpper() ? op.getUpper()->convertToDouble() : HUGE_VAL;
         set(op.getResult(), map(get(op.getInput()), [&](double x) {
               return std::min(std::max(x, lower), upper);
             }));
@@ -243,15 +244,16 @@ llvm::Error Evaluation::run(Operation &op) {
         Tensor state = get(op.getState());
         set(op.getResult(),
             selectiveScan(get(op.getInput()), get(op.getDt()), get(op.getA()),
-                          get(op.getB()), get(op.getC()), get(op.getD()), state));
+                          get(op.getB()), get(op.getC()), get(op.getD()),
+                          state));
         set(op.getNewState(), std::move(state));
         return llvm::Error::success();
       })
       .Case([&](SsdOp op) {
         Tensor state = get(op.getState());
-        set(op.getResult(), ssd(get(op.getInput()), get(op.getDt()),
-                                get(op.getA()), get(op.getB()), get(op.getC()),
-                                get(op.getD()), state));
+        set(op.getResult(),
+            ssd(get(op.getInput()), get(op.getDt()), get(op.getA()),
+                get(op.getB()), get(op.getC()), get(op.getD()), state));
         set(op.getNewState(), std::move(state));
         return llvm::Error::success();
       })

@@ -1,4 +1,4 @@
-//===- Interpreter.h - Op form in double precision ---------------*- C++ -*-===//
+//===- Interpreter.h - Op form in double precision ------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -28,7 +28,9 @@ struct Tensor {
   std::shared_ptr<const std::vector<float>> weight;
 
   int64_t dim(unsigned i) const { return shape[i]; }
-  double operator[](size_t i) const { return weight ? (*weight)[i] : values[i]; }
+  double operator[](size_t i) const {
+    return weight ? (*weight)[i] : values[i];
+  }
 };
 
 /// Finds a tensor of the checkpoint by name and shape, widened to f32.
@@ -62,8 +64,7 @@ public:
   /// Feeds `tokens` to `sequence`, which advances, and returns the logits of
   /// every token, [tokens, vocab], or of the last one.
   llvm::Expected<Tensor> evaluate(Sequence &sequence,
-                                  llvm::ArrayRef<int32_t> tokens,
-                                  bool lastOnly,
+                                  llvm::ArrayRef<int32_t> tokens, bool lastOnly,
                                   const HiddenObserver &observer = nullptr);
 
 private:

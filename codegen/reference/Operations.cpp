@@ -117,9 +117,10 @@ Tensor reference::norm(const Tensor &input, const Tensor *weight,
       square += (x[d] - mean) * (x[d] - mean) / double(width);
     double scale = 1 / std::sqrt(square + kind.getEps());
     for (int64_t d = 0; d < width; ++d)
-      result.values[t * width + d] = (x[d] - mean) * scale *
-                                         (weight ? (*weight)[d] + (layer ? 1 : 0) : 1) +
-                                     (bias ? (*bias)[d] : 0);
+      result.values[t * width + d] =
+          (x[d] - mean) * scale *
+              (weight ? (*weight)[d] + (layer ? 1 : 0) : 1) +
+          (bias ? (*bias)[d] : 0);
   }
   return result;
 }
@@ -181,7 +182,8 @@ Tensor reference::causalConv1d(const Tensor &input, Tensor &state,
       double sum = bias ? (*bias)[c] : 0;
       for (int64_t k = 0; k < taps; ++k)
         sum += weight[c * taps + k] * inputs[t + k];
-      result.values[t * channels + c] = function ? activate(sum, *function) : sum;
+      result.values[t * channels + c] =
+          function ? activate(sum, *function) : sum;
     }
     std::copy(inputs.end() - kept, inputs.end(),
               state.values.begin() + c * kept);
@@ -257,7 +259,8 @@ static void append(Tensor &cache, const Tensor &rows) {
   Tensor grown = zeros({heads, length + added, headDim});
   for (int64_t h = 0; h < heads; ++h) {
     double *to = grown.values.data() + h * (length + added) * headDim;
-    std::copy_n(cache.values.data() + h * length * headDim, length * headDim, to);
+    std::copy_n(cache.values.data() + h * length * headDim, length * headDim,
+                to);
     for (int64_t t = 0; t < added; ++t)
       std::copy_n(rows.values.data() + (t * heads + h) * headDim, headDim,
                   to + (length + t) * headDim);
@@ -295,7 +298,8 @@ Tensor reference::attention(const Tensor &query, const Tensor &key,
         sum += weights[j] = std::exp(weights[j] - largest);
       for (int64_t j = first; j <= last; ++j)
         for (int64_t d = 0; d < headDim; ++d)
-          out[d] += weights[j] / sum * valueCache.values[base + j * headDim + d];
+          out[d] +=
+              weights[j] / sum * valueCache.values[base + j * headDim + d];
     }
   return result;
 }

@@ -1,4 +1,4 @@
-//===- Operations.h - One plain function per op of the op form ---*- C++ -*-===//
+//===- Operations.h - One plain function per op of the op form ------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

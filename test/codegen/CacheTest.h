@@ -1,5 +1,4 @@
-//===- CacheTest.h - Key and value caches in tests ---------------*- C++
-//-*-===//
+//===- CacheTest.h - Key and value caches in tests ------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -83,9 +83,8 @@ protected:
 
   /// What the runtime reads of the first image.
   ssmrt::Plan planOf(const Artifact &artifact) {
-    ssmrt::Expected<ssmrt::Artifact> file =
-        ssmrt::Artifact::parse(ssmrt::MappedFile::fromBytes(
-            "test.ssmx", artifactBytes(artifact)));
+    ssmrt::Expected<ssmrt::Artifact> file = ssmrt::Artifact::parse(
+        ssmrt::MappedFile::fromBytes("test.ssmx", artifactBytes(artifact)));
     EXPECT_TRUE(file.ok()) << file.status().message;
     if (!file)
       return {};
@@ -124,9 +123,7 @@ TEST_F(DriverTest, SizeDoesNotGrowWithEqualLayers) {
   EXPECT_EQ(fewPlan.buffers.size(), manyPlan.buffers.size());
   EXPECT_EQ(fewPlan.bodies.size(), manyPlan.bodies.size());
   EXPECT_EQ(manyPlan.layers.size(), 111u);
-  auto lines = [](const std::string &text) {
-    return llvm::count(text, '\n');
-  };
+  auto lines = [](const std::string &text) { return llvm::count(text, '\n'); };
   EXPECT_EQ(lines(textOf(hybrid(6), EmitLevel::Kern)),
             lines(textOf(hybrid(111), EmitLevel::Kern)));
 }
@@ -142,9 +139,9 @@ TEST_F(DriverTest, OneImagePerTargetAndPrecision) {
   };
   Artifact artifact = compiled(hybrid(3));
   EXPECT_EQ(artifact.variants.size(), 4u);
-  EXPECT_EQ(images, (std::vector<std::string>{
-                        "x86-64-v3, f32", "x86-64-v3, bf16", "x86-64-v4, f32",
-                        "x86-64-v4, bf16"}));
+  EXPECT_EQ(images,
+            (std::vector<std::string>{"x86-64-v3, f32", "x86-64-v3, bf16",
+                                      "x86-64-v4, f32", "x86-64-v4, bf16"}));
 }
 
 /// Halves of a gated product that are no multiple of a vector, and odd sizes.

@@ -1,4 +1,4 @@
-//===- GemmTest.cpp - Matrix products against naive loops ===//
+//===- GemmTest.cpp - Matrix products against naive loops -----------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

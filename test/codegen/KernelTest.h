@@ -1,5 +1,4 @@
-//===- KernelTest.h - Runs one CPU kernel in a test --------------*- C++
-//-*-===//
+//===- KernelTest.h - Runs one CPU kernel in a test -----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- RowwiseTest.cpp - Rowwise kernels against naive loops ===//
+//===- RowwiseTest.cpp - Rowwise kernels against naive loops --------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

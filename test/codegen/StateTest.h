@@ -1,5 +1,4 @@
-//===- StateTest.h - What tests of recurrent kernels share -------*- C++
-//-*-===//
+//===- StateTest.h - What tests of recurrent kernels share ----------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

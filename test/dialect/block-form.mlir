@@ -1,6 +1,6 @@
 // RUN: ssm-opt %s --verify-roundtrip | FileCheck %s
 
-// CHECK-LABEL: ssm.model @hybrid hidden(128) vocab(512) weights({{ ?}}bf16) end_tokens([1])
+// CHECK-LABEL: ssm.model @hybrid hidden(128) vocab(512) weights(bf16) end_tokens([1])
 ssm.model @hybrid hidden(128) vocab(512) weights(bf16) end_tokens([1]) {
   ssm.embed "backbone.embeddings"
   ssm.layer number(0) norm(<rms, eps = 1.0e-5>, "backbone.layers.0.norm") {

@@ -5,7 +5,7 @@ func.func private @rows(%tokens: tensor<?xi32>, %table: tensor<16x8xbf16>,
     %gain: tensor<8xf32>, %w: tensor<8x8xbf16>) -> tensor<?x2xf32> {
   // CHECK: kern.embed %{{.*}}, %{{.*}} times 2.0
   %0 = kern.embed %tokens, %table times 2.0 : tensor<16x8xbf16> -> tensor<?x8xf32>
-  // CHECK: kern.rowwise  rms %{{.*}} elements({{.*}}) columns({{.*}}) groups(2) eps(1.0{{.*}}) gather
+  // CHECK: kern.rowwise rms %{{.*}} elements({{.*}}) columns({{.*}}) groups(2) eps(1.0{{.*}}) gather
   %1 = kern.rowwise rms %0 elements(%0 : tensor<?x8xf32>) columns(%gain : tensor<8xf32>) groups(2) eps(1.0e-5) gather : tensor<?x8xf32> -> tensor<?x8xbf16> value {
   ^bb0(%v: f32, %e: f32):
     kern.yield %v : f32
@@ -70,7 +70,7 @@ func.func private @attention(%qkv: tensor<?x16xf32>, %seqs: !ssm.seqs,
     %cache: tensor<?x2x?x2xbf16>) -> tensor<?x8xbf16> {
   // CHECK: kern.kv_append {{.*}} query_scale(1.0{{.*}}) rope(<default, dims = 2, theta = 1.000000e+04>)
   %0, %1, %2 = kern.kv_append %qkv, %seqs cache %cache, %cache query_scale(1.0) rope(<default, dims = 2, theta = 10000.0>) : tensor<?x16xf32>, tensor<?x2x?x2xbf16> -> tensor<?x8xf32>
-  // CHECK: kern.attention  decode {{.*}} window(5)
+  // CHECK: kern.attention decode {{.*}} window(5)
   %3 = kern.attention decode %0, %seqs cache %1, %2 window(5) : tensor<?x8xf32>, tensor<?x2x?x2xbf16> -> tensor<?x8xbf16>
   return %3 : tensor<?x8xbf16>
 }

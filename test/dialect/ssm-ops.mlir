@@ -14,7 +14,7 @@ func.func private @rows(%x: tensor<?x8xf32>, %seqs: !ssm.seqs,
   %3 = ssm.linear %2, %m bias %b : tensor<16xf32> : tensor<?x8xf32>, tensor<16x8xbf16> -> tensor<?x16xf32>
   // CHECK: ssm.split {{.*}} -> tensor<?x4xf32>, tensor<?x4xf32>
   %4:2 = ssm.split %2 : tensor<?x8xf32> -> tensor<?x4xf32>, tensor<?x4xf32>
-  // CHECK: ssm.activation  gelu_tanh
+  // CHECK: ssm.activation gelu_tanh
   %5 = ssm.activation gelu_tanh %3 : tensor<?x16xf32>
   // CHECK: ssm.add
   %6 = ssm.add %5, %3 : tensor<?x16xf32>
@@ -28,9 +28,9 @@ func.func private @rows(%x: tensor<?x8xf32>, %seqs: !ssm.seqs,
   %10 = ssm.clamp %9 from 0.0 to 1.0 : tensor<?x16xf32>
   // CHECK: ssm.clamp %{{.*}} from 0.0{{[^t]*}} : tensor
   %11 = ssm.clamp %10 from 0.0 : tensor<?x16xf32>
-  // CHECK: ssm.gated_norm  no_norm
+  // CHECK: ssm.gated_norm no_norm
   %12 = ssm.gated_norm no_norm %11, %3 groups(2) eps(1.0e-5) : tensor<?x16xf32>
-  // CHECK: ssm.gated_norm  before_gate %{{.*}}, %{{.*}} weight
+  // CHECK: ssm.gated_norm before_gate %{{.*}}, %{{.*}} weight
   %13 = ssm.gated_norm before_gate %12, %3 weight %b : tensor<16xf32> groups(2) eps(1.0e-5) : tensor<?x16xf32>
   return %13, %4#0, %4#1 : tensor<?x16xf32>, tensor<?x4xf32>, tensor<?x4xf32>
 }
@@ -41,7 +41,7 @@ func.func private @mamba(%x: tensor<?x8xf32>, %seqs: !ssm.seqs,
     %b: tensor<?x2xf32>, %conv_state: tensor<?x8x3xf32>,
     %state: tensor<?x8x2xf32>)
     -> (tensor<?x8xf32>, tensor<?x8x3xf32>, tensor<?x8x2xf32>) {
-  // CHECK: ssm.causal_conv1d {{.*}} bias {{.*}} activation( silu)
+  // CHECK: ssm.causal_conv1d {{.*}} bias {{.*}} activation(silu)
   %0, %1 = ssm.causal_conv1d %x, %seqs state %conv_state weight %w bias %bias : tensor<8xf32> activation(silu) : tensor<?x8xf32>, tensor<?x8x3xf32>, tensor<8x4xf32>
   // CHECK: ssm.causal_conv1d %{{.*}}, %{{.*}} state %{{.*}} weight %{{[a-z0-9]+}} :
   %2, %3 = ssm.causal_conv1d %0, %seqs state %1 weight %w : tensor<?x8xf32>, tensor<?x8x3xf32>, tensor<8x4xf32>

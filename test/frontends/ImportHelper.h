@@ -1,4 +1,4 @@
-//===- ImportHelper.h - Importing in tests ----------------------*- C++ -*-===//
+//===- ImportHelper.h - Importing in tests --------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

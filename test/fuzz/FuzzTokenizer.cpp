@@ -1,4 +1,4 @@
-//===- FuzzTokenizer.cpp - Any bytes as tokenizer.json ----------*- C++ -*-===//
+//===- FuzzTokenizer.cpp - Any bytes as tokenizer.json --------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

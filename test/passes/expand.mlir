@@ -5,7 +5,7 @@
 // CHECK-SAME: %[[UP:.*]]: tensor<16x8xf32>, %[[DOWN:.*]]: tensor<8x16xf32>) -> tensor<?x8xf32>
 // CHECK: %[[NORMED:.*]] = ssm.norm <rms, eps = 1.000000e-05> %[[X]] weight %[[GAIN]]
 // CHECK: %[[INNER:.*]] = ssm.linear %[[NORMED]], %[[UP]]
-// CHECK: %[[ACTIVE:.*]] = ssm.activation  relu2 %[[INNER]]
+// CHECK: %[[ACTIVE:.*]] = ssm.activation relu2 %[[INNER]]
 // CHECK: %[[OUTER:.*]] = ssm.linear %[[ACTIVE]], %[[DOWN]]
 // CHECK: %[[SUM:.*]] = ssm.add %[[X]], %[[OUTER]]
 // CHECK: return %[[SUM]]
@@ -27,10 +27,10 @@ ssm.model @equal_layers_share_a_body hidden(8) vocab(32) weights(f32) end_tokens
 // CHECK: %[[PARTS:.*]]:3 = ssm.split {{.*}} : tensor<?x132xf32> -> tensor<?x32xf32>, tensor<?x96xf32>, tensor<?x4xf32>
 // CHECK: %[[CONV:.*]], %[[NEW_CONV:.*]] = ssm.causal_conv1d %[[PARTS]]#1
 // CHECK: %[[BIASED:.*]] = ssm.add_bias %[[PARTS]]#2
-// CHECK: %[[DT:.*]] = ssm.activation  softplus %[[BIASED]]
+// CHECK: %[[DT:.*]] = ssm.activation softplus %[[BIASED]]
 // CHECK: %[[CLAMPED:.*]] = ssm.clamp %[[DT]] from 0.000000e+00 to 1.000000e-01
 // CHECK: %[[OUT:.*]], %[[NEW_STATE:.*]] = ssm.ssd {{.*}} dt %[[CLAMPED]]
-// CHECK: ssm.gated_norm  after_gate %[[OUT]], %[[PARTS]]#0 weight {{.*}} groups(2)
+// CHECK: ssm.gated_norm after_gate %[[OUT]], %[[PARTS]]#0 weight {{.*}} groups(2)
 // CHECK: return {{.*}}, %[[NEW_CONV]], %[[NEW_STATE]]
 ssm.model @mamba2 hidden(8) vocab(32) weights(bf16) {
   ssm.embed "emb"
@@ -44,7 +44,7 @@ ssm.model @mamba2 hidden(8) vocab(32) weights(bf16) {
 // CHECK-LABEL: func.func private @mamba_0
 // CHECK-COUNT-3: ssm.norm <rms, eps = 9.999
 // CHECK: ssm.selective_scan
-// CHECK: ssm.activation  silu
+// CHECK: ssm.activation silu
 // CHECK: ssm.mul
 ssm.model @mamba_with_inner_norms hidden(8) vocab(32) weights(f32) {
   ssm.embed "emb"
@@ -61,7 +61,7 @@ ssm.model @mamba_with_inner_norms hidden(8) vocab(32) weights(f32) {
 // CHECK: ssm.attention {{.*}} scale(5.000000e-01) window(24)
 // CHECK: %[[ATTENDED:.*]] = ssm.linear
 // CHECK: %[[DAMPED:.*]] = ssm.scale %[[ATTENDED]] by 3.0
-// CHECK: ssm.activation  silu
+// CHECK: ssm.activation silu
 // CHECK: ssm.mul
 // CHECK: %[[MLP:.*]] = ssm.linear
 // CHECK: %[[BOTH:.*]] = ssm.add %[[DAMPED]], %[[MLP]]

@@ -47,7 +47,7 @@ func.func private @scan(%x: tensor<?x4xf32>, %seqs: !ssm.seqs, %a_log: tensor<4x
 // CHECK: %[[QKV:[a-z0-9_]+]] = kern.columns %{{.*}} from 2 : tensor<?x10xf32> -> tensor<?x8xf32>
 // CHECK: %[[Q:[a-z0-9_]+]], %[[KC:[a-z0-9_]+]], %[[VC:[a-z0-9_]+]] = kern.kv_append %[[QKV]], {{.*}} query_scale(0.72{{.*}}) rope(<default, dims = 2
 // CHECK-NOT: ssm.rope
-// CHECK: kern.attention  prefill %[[Q]], %{{.*}} cache %[[KC]], %[[VC]] window(3)
+// CHECK: kern.attention prefill %[[Q]], %{{.*}} cache %[[KC]], %[[VC]] window(3)
 func.func private @attention_of_some_columns(%x: tensor<?x10xf32>, %seqs: !ssm.seqs, %kc: tensor<?x1x?x2xf32>, %vc: tensor<?x1x?x2xf32>) -> (tensor<?x4xf32>, tensor<?x1x?x2xf32>, tensor<?x1x?x2xf32>) {
   %0:4 = ssm.split %x : tensor<?x10xf32> -> tensor<?x2xf32>, tensor<?x4xf32>, tensor<?x2xf32>, tensor<?x2xf32>
   %q = ssm.rope <default, dims = 2, theta = 10000.0> %0#1, %seqs head_dim(2) : tensor<?x4xf32>

@@ -10,7 +10,7 @@ func.func private @linear(%x: tensor<?x8xf32>, %seqs: !ssm.seqs, %w: tensor<8x8x
 }
 
 // CHECK-LABEL: func.func private @layer_norm
-// CHECK: kern.rowwise  layer %{{.*}} columns({{.*}}) eps(1.000000e-05)
+// CHECK: kern.rowwise layer %{{.*}} columns({{.*}}) eps(1.000000e-05)
 // CHECK: finish
 // CHECK-NEXT: ^bb0(%[[V:.*]]: f32, %[[MEAN:.*]]: f32, %[[RSTD:.*]]: f32, %[[GAIN:.*]]: f32, %[[SHIFT:.*]]: f32):
 // CHECK: %[[CENTERED:.*]] = arith.subf %[[V]], %[[MEAN]]
@@ -24,7 +24,7 @@ func.func private @layer_norm(%x: tensor<?x8xf32>, %seqs: !ssm.seqs, %w: tensor<
 }
 
 // CHECK-LABEL: func.func private @gate_after_norm
-// CHECK: kern.rowwise  rms %{{.*}} elements(%{{.*}}) columns(%{{.*}}) groups(2)
+// CHECK: kern.rowwise rms %{{.*}} elements(%{{.*}}) columns(%{{.*}}) groups(2)
 // CHECK: value
 // CHECK-NEXT: ^bb0(%[[Y:.*]]: f32, %{{.*}}: f32):
 // CHECK-NEXT: kern.yield %[[Y]]
@@ -36,7 +36,7 @@ func.func private @gate_after_norm(%y: tensor<?x8xf32>, %seqs: !ssm.seqs, %w: te
 }
 
 // CHECK-LABEL: func.func private @gate_before_norm
-// CHECK: kern.rowwise  rms
+// CHECK: kern.rowwise rms
 // CHECK: math.exp
 // CHECK: finish
 // CHECK-NOT: math.exp
@@ -54,7 +54,7 @@ func.func private @split(%x: tensor<?x7xf32>, %seqs: !ssm.seqs) -> (tensor<?x4xf
 }
 
 // CHECK-LABEL: func.func private @softplus
-// CHECK: kern.rowwise  none
+// CHECK: kern.rowwise none
 // CHECK: finish
 // CHECK-NEXT: ^bb0(%[[X:.*]]: f32, %{{.*}}: f32, %{{.*}}: f32):
 // CHECK: %[[MAGNITUDE:.*]] = math.absf %[[X]]

@@ -1,4 +1,4 @@
-//===- PreTokenizerTest.cpp - Words of each pattern -------------*- C++ -*-===//
+//===- PreTokenizerTest.cpp - Words of each pattern -----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- SamplerTest.cpp - Sampling against exact probabilities ---*- C++ -*-===//
+//===- SamplerTest.cpp - Sampling against exact probabilities -------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

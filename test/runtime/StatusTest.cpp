@@ -1,4 +1,4 @@
-//===- StatusTest.cpp - Errors as values ------------------------*- C++ -*-===//
+//===- StatusTest.cpp - Errors as values ----------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

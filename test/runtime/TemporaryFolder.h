@@ -1,4 +1,4 @@
-//===- TemporaryFolder.h - A folder for one test ----------------*- C++ -*-===//
+//===- TemporaryFolder.h - A folder for one test --------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

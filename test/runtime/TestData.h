@@ -1,4 +1,4 @@
-//===- TestData.h - Files below test/ ---------------------------*- C++ -*-===//
+//===- TestData.h - Files below test/ -------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- TextStreamTest.cpp - Streaming text ----------------------*- C++ -*-===//
+//===- TextStreamTest.cpp - Streaming text --------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

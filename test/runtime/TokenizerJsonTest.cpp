@@ -1,4 +1,4 @@
-//===- TokenizerJsonTest.cpp - What tokenizer.json may not say --*- C++ -*-===//
+//===- TokenizerJsonTest.cpp - What tokenizer.json may not say ------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

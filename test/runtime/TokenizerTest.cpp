@@ -1,5 +1,4 @@
-//===- TokenizerTest.cpp - Tokens of the fixtures and of each rule -*- C++
-//-*-===//
+//===- TokenizerTest.cpp - Tokens of the fixtures and of each rule --------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- ToyModel.h - A small model with kernels in C++ -----------*- C++ -*-===//
+//===- ToyModel.h - A small model with kernels in -------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

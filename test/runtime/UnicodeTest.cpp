@@ -1,4 +1,4 @@
-//===- UnicodeTest.cpp - UTF-8, character classes, NFC ----------*- C++ -*-===//
+//===- UnicodeTest.cpp - UTF-8, character classes, NF ---------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Limits.h - What this machine can do at most ---------------*- C++
-//-*-===//
+//===- Limits.h - What this machine can do at most ------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- ModelBench.h - Speed of a whole model as shares of limits -*- C++
-//-*-===//
+//===- ModelBench.h - Speed of a whole model as shares of limits ----------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- kern-compile.cpp - Shows the CPU code of kern operations ===//
+//===- kern-compile.cpp - Shows the CPU code of kern operations -----------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

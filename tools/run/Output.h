@@ -1,4 +1,4 @@
-//===- Output.h - What run prints -------------------------------*- C++ -*-===//
+//===- Output.h - What run prints -----------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Prompts.h - Prompts as tokens ----------------------------*- C++ -*-===//
+//===- Prompts.h - Prompts as tokens --------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Recorder.h - Keep logits and hidden states ---------------*- C++ -*-===//
+//===- Recorder.h - Keep logits and hidden states -------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

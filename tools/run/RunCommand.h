@@ -1,4 +1,4 @@
-//===- RunCommand.h - Runs an artifact for a user ---------------*- C++ -*-===//
+//===- RunCommand.h - Runs an artifact for a user -------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- RunOptions.h - Flags of run ------------------------------*- C++ -*-===//
+//===- RunOptions.h - Flags of run ----------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

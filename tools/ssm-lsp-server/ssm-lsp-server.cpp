@@ -1,4 +1,4 @@
-//===- ssm-lsp-server.cpp - Language server for IR files ===//
+//===- ssm-lsp-server.cpp - Language server for IR files ------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- ssm-opt.cpp - Runs passes on IR, for tests and exploration ===//
+//===- ssm-opt.cpp - Runs passes on IR, for tests and exploration ---------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,8 +17,8 @@
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   registry.insert<ssm::SsmDialect, kern::KernDialect, plan::PlanDialect,
-                  mlir::func::FuncDialect,
-                  mlir::arith::ArithDialect, mlir::math::MathDialect>();
+                  mlir::func::FuncDialect, mlir::arith::ArithDialect,
+                  mlir::math::MathDialect>();
   mlir::registerTransformsPasses();
   ssm::registerSsmPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(

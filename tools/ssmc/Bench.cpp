@@ -55,38 +55,42 @@ void ssm::addBenchCommand(CLI::App &app, Action &action) {
   auto flags = std::make_shared<BenchFlags>();
   CLI::App *command = app.add_subcommand(
       "bench", "Time a model beside the limits of this machine");
-  command->add_option("MODEL", flags->model,
-                      "Directory, description or artifact (.ssmx)")
+  command
+      ->add_option("MODEL", flags->model,
+                   "Directory, description or artifact (.ssmx)")
       ->required();
   command->add_option("--weights", flags->options.weights,
                       "Folder, or random:SEED (default random:1)");
   command->add_option("--threads", flags->options.threads,
                       "Threads (default: what this process may use)");
-  command->add_option("--precision", flags->options.precision,
-                      "auto, f32 or bf16")
+  command
+      ->add_option("--precision", flags->options.precision, "auto, f32 or bf16")
       ->capture_default_str();
-  command->add_option("--prompt-len", flags->bench.promptLength,
-                      "Tokens of the prompt")
+  command
+      ->add_option("--prompt-len", flags->bench.promptLength,
+                   "Tokens of the prompt")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--gen-len", flags->bench.generatedLength,
-                      "Tokens to generate in each round")
+  command
+      ->add_option("--gen-len", flags->bench.generatedLength,
+                   "Tokens to generate in each round")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--context", flags->bench.context,
-                      "Tokens that a sequence has seen before decoding is timed")
+  command
+      ->add_option("--context", flags->bench.context,
+                   "Tokens that a sequence has seen before decoding is timed")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--batch", flags->bench.batch, "Sequences")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--rounds", flags->bench.rounds,
-                      "Repetitions; the best and the median are printed")
+  command
+      ->add_option("--rounds", flags->bench.rounds,
+                   "Repetitions; the best and the median are printed")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_flag("--json", flags->json, "Print one JSON object");
   command->footer("Example: ssmc bench DIR --threads 2 --batch 4");
-  command->callback([&action, flags] {
-    action = [flags] { return runBench(*flags); };
-  });
+  command->callback(
+      [&action, flags] { action = [flags] { return runBench(*flags); }; });
 }

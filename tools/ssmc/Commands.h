@@ -1,4 +1,4 @@
-//===- Commands.h - The commands of ssmc ---*- C++ -*-===//
+//===- Commands.h - The commands of ssmc ----------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

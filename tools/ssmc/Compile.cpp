@@ -160,9 +160,10 @@ void ssm::addCompileCommand(CLI::App &app, Action &action) {
   auto flags = std::make_shared<CompileFlags>();
   CLI::App *command =
       app.add_subcommand("compile", "Compile a model to one artifact");
-  command->add_option("MODEL", flags->model,
-                      "Hugging Face directory, model card (.json) or IR (.mlir), "
-                      "at any level")
+  command
+      ->add_option("MODEL", flags->model,
+                   "Hugging Face directory, model card (.json) or IR (.mlir), "
+                   "at any level")
       ->required();
   command->add_option("-o,--output", flags->output,
                       "The artifact (.ssmx), or the text of --emit");
@@ -178,10 +179,12 @@ void ssm::addCompileCommand(CLI::App &app, Action &action) {
       ->capture_default_str();
   command->add_flag("--strict", flags->options.strict,
                     "Leave out every pass that changes rounding");
-  command->add_flag("--embed-weights", flags->embedWeights,
-                    "Pack the weights into the artifact, which then runs alone");
-  command->add_option("--weights", flags->weights,
-                      "What to embed: a folder or random:SEED (default: MODEL)");
+  command->add_flag(
+      "--embed-weights", flags->embedWeights,
+      "Pack the weights into the artifact, which then runs alone");
+  command->add_option(
+      "--weights", flags->weights,
+      "What to embed: a folder or random:SEED (default: MODEL)");
   command->add_option("--emit", flags->emit,
                       "Write IR or code instead: block, ops, kern, plan, llvm, "
                       "asm, obj");
@@ -190,7 +193,6 @@ void ssm::addCompileCommand(CLI::App &app, Action &action) {
                   "  ssmc compile DIR -o whole.ssmx --embed-weights\n"
                   "  ssmc compile DIR --emit=kern -o model.kern.mlir\n"
                   "  ssmc compile model.kern.mlir -o edited.ssmx");
-  command->callback([&action, flags] {
-    action = [flags] { return runCompile(*flags); };
-  });
+  command->callback(
+      [&action, flags] { action = [flags] { return runCompile(*flags); }; });
 }

@@ -1,4 +1,4 @@
-//===- Compile.h - Options that compiling commands share ---------*- C++ -*-===//
+//===- Compile.h - Options that compiling commands share ------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,8 +13,8 @@
 
 namespace ssm {
 
-/// The artifact of `model` (anything but an artifact) for this machine: from the
-/// cache folder, under a name made of the description, the options and this
+/// The artifact of `model` (anything but an artifact) for this machine: from
+/// the cache folder, under a name made of the description, the options and this
 /// compiler, or compiled now (and cached, if `useCache`). Null after an error,
 /// which is printed.
 std::shared_ptr<const ssmrt::MappedFile>

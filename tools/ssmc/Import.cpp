@@ -45,8 +45,9 @@ void ssm::addImportCommand(CLI::App &app, Action &action) {
   auto options = std::make_shared<ImportOptions>();
   CLI::App *command = app.add_subcommand(
       "import", "Read a model description and print it as IR");
-  command->add_option("MODEL", options->model,
-                      "Hugging Face directory, model card (.json) or IR (.mlir)")
+  command
+      ->add_option("MODEL", options->model,
+                   "Hugging Face directory, model card (.json) or IR (.mlir)")
       ->required();
   command->add_flag("--explain", options->explain,
                     "Say what was understood, per layer, and what was ignored");

@@ -66,7 +66,8 @@ static void print(const llvm::json::Object &image, llvm::raw_ostream &os) {
   os << "image " << *image.getString("target") << ", precision "
      << *image.getString("precision") << "\n";
   auto line = [&](llvm::StringRef name, llvm::StringRef key) {
-    os << "  " << llvm::left_justify(name, 22) << *image.getInteger(key) << "\n";
+    os << "  " << llvm::left_justify(name, 22) << *image.getInteger(key)
+       << "\n";
   };
   line("code bytes", "code_bytes");
   line("kernels", "kernels");
@@ -78,7 +79,8 @@ static void print(const llvm::json::Object &image, llvm::raw_ostream &os) {
   if (const llvm::json::Array *table = image.getArray("kernel_table"))
     for (const llvm::json::Value &kernel : *table)
       os << "  kernel " << *kernel.getAsObject()->getString("name")
-         << " at offset " << *kernel.getAsObject()->getInteger("offset") << "\n";
+         << " at offset " << *kernel.getAsObject()->getInteger("offset")
+         << "\n";
 }
 
 static int inspectArtifact(const InspectFlags &flags) {
@@ -123,10 +125,12 @@ void ssm::addInspectCommand(CLI::App &app, Action &action) {
   auto flags = std::make_shared<InspectFlags>();
   CLI::App *command = app.add_subcommand(
       "inspect", "Say what a model or an artifact consists of");
-  command->add_option("MODEL", flags->model,
-                      "Artifact (.ssmx) or model description")
+  command
+      ->add_option("MODEL", flags->model,
+                   "Artifact (.ssmx) or model description")
       ->required();
-  command->add_flag("--kernels", flags->kernels, "List the kernels of an artifact");
+  command->add_flag("--kernels", flags->kernels,
+                    "List the kernels of an artifact");
   command->add_flag("--json", flags->json, "Print one JSON object");
   command->footer("Example: ssmc inspect model.ssmx --kernels");
   command->callback([&action, flags] {

@@ -140,8 +140,9 @@ Status ReferenceRun::open() {
   module.walk([&](LayersOp op) {
     for (auto layer : op.getTable().getAsRange<LayerAttr>()) {
       layerNumbers.push_back(layer.getNumber());
-      auto body = mlir::SymbolTable::lookupNearestSymbolFrom<mlir::func::FuncOp>(
-          op, layer.getBody());
+      auto body =
+          mlir::SymbolTable::lookupNearestSymbolFrom<mlir::func::FuncOp>(
+              op, layer.getBody());
       stateNames.push_back(namesOfStates(body, layer.getWeights().size()));
     }
   });
@@ -182,9 +183,9 @@ Status ReferenceRun::generate(size_t index, ssmrt::Output &output) {
   while (true) {
     bool isPrompt = generated.empty();
     auto begin = std::chrono::steady_clock::now();
-    auto rows = interpreter->evaluate(sequence, tokens,
-                                      !(isPrompt && allLogits),
-                                      isPrompt ? observe : nullptr);
+    auto rows =
+        interpreter->evaluate(sequence, tokens, !(isPrompt && allLogits),
+                              isPrompt ? observe : nullptr);
     if (!rows)
       return ssmrt::error(options.model + ": " +
                           llvm::toString(rows.takeError()));
@@ -200,9 +201,9 @@ Status ReferenceRun::generate(size_t index, ssmrt::Output &output) {
           {rows->dim(0), vocab}, values, logits);
     if (int64_t(generated.size()) >= options.count)
       return {};
-    int32_t token = ssmrt::sample(
-        values.data() + values.size() - vocab, vocab, options.sampling, index,
-        uint64_t(sequence.position));
+    int32_t token =
+        ssmrt::sample(values.data() + values.size() - vocab, vocab,
+                      options.sampling, index, uint64_t(sequence.position));
     if (token < 0)
       return ssmrt::error(options.model + ": no logit is a number");
     if (report.firstTokenMs == 0)
@@ -249,7 +250,8 @@ Status ReferenceRun::execute() {
   if (!prompts)
     return prompts.status();
   if (prompts->empty())
-    return ssmrt::error("no prompt, expected --prompt, --prompt-file or --tokens");
+    return ssmrt::error(
+        "no prompt, expected --prompt, --prompt-file or --tokens");
   report.device = "reference";
   report.precision = "f64";
   report.image = "interpreter";

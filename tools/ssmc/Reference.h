@@ -1,4 +1,4 @@
-//===- Reference.h - Runs a model on the reference interpreter ---*- C++ -*-===//
+//===- Reference.h - Runs a model on the reference interpreter ------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

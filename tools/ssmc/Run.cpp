@@ -53,8 +53,8 @@ void ssm::addRunCommand(CLI::App &app, Action &action) {
       "Examples:\n"
       "  ssmc run DIR --prompt \"Once upon a time\" -n 64\n"
       "  ssmc run model.ssmx --weights DIR --prompt-file prompt.txt --json\n"
-      "  ssmc run DIR --tokens 1,2,3 --device=reference --logits logits.safetensors");
-  command->callback([&action, options] {
-    action = [options] { return runRun(*options); };
-  });
+      "  ssmc run DIR --tokens 1,2,3 --device=reference --logits "
+      "logits.safetensors");
+  command->callback(
+      [&action, options] { action = [options] { return runRun(*options); }; });
 }

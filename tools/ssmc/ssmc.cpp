@@ -39,8 +39,7 @@ static void printDiagnostic(mlir::Diagnostic &diagnostic) {
   os << (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error
              ? "error: "
              : "warning: ");
-  auto place =
-      llvm::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation());
+  auto place = llvm::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation());
   if (place && place.getLine())
     os << place.getFilename().getValue() << ":" << place.getLine() << ":"
        << place.getColumn() << ": ";
@@ -75,9 +74,10 @@ static std::string versionText() {
 }
 
 int main(int argc, char **argv) {
-  CLI::App app("ssmc compiles language models of state-space, attention and MLP "
-               "layers ahead of time, and runs them.",
-               "ssmc");
+  CLI::App app(
+      "ssmc compiles language models of state-space, attention and MLP "
+      "layers ahead of time, and runs them.",
+      "ssmc");
   app.set_version_flag("--version", versionText());
   app.require_subcommand(1);
   app.footer("Examples:\n"
