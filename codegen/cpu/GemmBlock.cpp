@@ -16,7 +16,7 @@ using namespace ssm;
 using Values = KernelBuilder::Values;
 
 /// Bytes of a piece of a panel that is read several times while it is near.
-static constexpr int64_t kPieceBytes = 16 * 1024;
+static constexpr int64_t kPieceBytes = 8 * 1024;
 
 namespace {
 /// Sums that are in registers together: some rows times some vectors of
@@ -40,6 +40,8 @@ public:
 private:
   void addPair(Value panel, Value k, int64_t offset, int64_t terms,
                Values &sums);
+  /// Asks for the weights of this block in one step of terms.
+  void fetch(Value near);
   void addDots(Value weights, Value k, int64_t offset, int64_t terms,
                Values &sums);
   Value dot(Value sum, Value weights, Value inputs);
@@ -76,18 +78,32 @@ void RegisterBlock::storeSums(ValueRange sums, Value tile) {
 
 Values RegisterBlock::addTerms(Value panel, const GemmTerms &terms,
                                Values sums) {
-  sums = builder.forLoop(builder.i64(0), terms.looped, builder.i64(shape.step),
-                         sums, [&](Value k, ValueRange carried) {
-                           Values next(carried);
-                           for (int64_t offset = 0; offset < shape.step;
-                                offset += 2)
-                             addPair(panel, k, offset, 2, next);
-                           return next;
-                         });
+  sums = builder.forLoop(
+      builder.i64(0), terms.looped, builder.i64(shape.step), sums,
+      [&](Value k, ValueRange carried) {
+        Values next(carried);
+        if (terms.ahead)
+          fetch(builder.at(
+              panel, builder.mul(builder.add(k, terms.ahead), shape.panel),
+              shape.weight));
+        for (int64_t offset = 0; offset < shape.step; offset += 2)
+          addPair(panel, k, offset, 2, next);
+        return next;
+      });
   for (int64_t offset = 0; offset < terms.last; offset += 2)
     addPair(panel, terms.looped, offset,
             std::min<int64_t>(2, terms.last - offset), sums);
   return sums;
+}
+
+void RegisterBlock::fetch(Value near) {
+  int64_t bytes = shape.weight.getIntOrFloatBitWidth() / 8;
+  int64_t line = 64 / bytes;
+  for (int64_t term = 0; term < shape.step; term += shape.pair)
+    for (int64_t column = 0; column < vectors * lanes * shape.pair;
+         column += line)
+      builder.prefetch(
+          builder.at(near, term * shape.panel + column, shape.weight));
 }
 
 Value RegisterBlock::halves(Value pairs, int64_t half) {
@@ -239,11 +255,13 @@ void ssm::addGemmTerms(KernelBuilder &builder, const GemmShape &shape,
                        Value panel, ArrayRef<Value> rows, Value tile,
                        const GemmTerms &terms) {
   BlockSize size = chooseBlock(builder.target, rows.size(), shape.panel);
+  GemmTerms part = terms;
   forEachBlock(builder, shape, size, panel, rows, tile,
                [&](RegisterBlock &block, Value panel, Value tile) {
                  Values sums =
                      terms.first ? block.zeros() : block.loadSums(tile);
-                 block.storeSums(block.addTerms(panel, terms, sums), tile);
+                 block.storeSums(block.addTerms(panel, part, sums), tile);
+                 part.ahead = 0; // the other rows meet the same weights
                });
 }
 
@@ -270,7 +288,7 @@ void ssm::emitGemmStream(KernelBuilder &builder, const GemmShape &shape,
   addFrom(zero, {zero, 0, true});
   builder.forLoop(looped, piece, [&](Value first) {
     Value rest = builder.sub(builder.i64(looped), first);
-    addFrom(first, {builder.min(rest, builder.i64(piece)), 0, false});
+    addFrom(first, {builder.min(rest, builder.i64(piece)), 0, false, piece});
   });
   if (shape.lastTerms())
     addFrom(builder.i64(looped), {zero, shape.lastTerms(), false});

@@ -44,6 +44,8 @@ struct GemmTerms {
   int64_t last;
   /// The sums begin here; otherwise the tile holds those of earlier terms.
   bool first;
+  /// Distance in terms of weights that are fetched meanwhile; 0: none are.
+  int64_t ahead = 0;
 };
 
 /// Emits tile[r][n] += sum_k rows[r][k] * panel[k][n] over `terms`; `rows` and
