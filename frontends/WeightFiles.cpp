@@ -21,53 +21,52 @@ static bool isSkipped(StringRef name) {
   return name.ends_with("rotary_emb.inv_freq") || name.starts_with("mtp.");
 }
 
-/// Emits an error for each tensor of `checkpoint` that is not in `needed`.
-static LogicalResult checkLeftovers(const ssmrt::Checkpoint &checkpoint,
-                                    const llvm::StringSet<> &needed,
-                                    MLIRContext &context,
-                                    std::vector<std::string> &notes) {
+/// Adds a problem for each tensor of `checkpoint` that is not in `needed`, a
+/// note for those that may be there.
+static void checkLeftovers(const ssmrt::Checkpoint &checkpoint,
+                           const llvm::StringSet<> &needed,
+                           std::vector<std::string> &problems,
+                           std::vector<std::string> &notes) {
   constexpr StringLiteral kHead = "lm_head.weight";
-  LogicalResult result = success();
   int64_t skipped = 0;
   for (const std::string &name : checkpoint.tensorNames()) {
     if (needed.contains(name))
       continue;
-    if (name == kHead) {
+    if (name == kHead)
       notes.push_back("lm_head.weight is in the files, but the head is tied "
                       "to the embedding: not used");
-    } else if (isSkipped(name)) {
+    else if (isSkipped(name))
       ++skipped;
-    } else {
-      emitError(UnknownLoc::get(&context))
-          << checkpoint.name() << ": unknown tensor '" << name << "'";
-      result = failure();
-    }
+    else
+      problems.push_back(checkpoint.name() + ": unknown tensor '" + name + "'");
   }
   if (skipped)
     notes.push_back(std::to_string(skipped) +
                     " tensors of rotary tables or multi-token prediction are "
                     "not used");
-  return result;
 }
 
 LogicalResult ssm::checkTensors(ModelOp model,
                                 const ssmrt::Checkpoint &checkpoint,
                                 std::vector<std::string> &notes) {
-  MLIRContext &context = *model.getContext();
-  LogicalResult result = success();
+  std::vector<std::string> problems;
   llvm::StringSet<> needed;
   for (const TensorSpec &spec : modelTensors(model)) {
     needed.insert(spec.name);
     ssmrt::Status status = checkpoint.check(
         spec.name, std::vector<int64_t>(spec.shape.begin(), spec.shape.end()));
-    if (status)
-      continue;
-    emitError(UnknownLoc::get(&context)) << status.message;
-    result = failure();
+    if (!status)
+      problems.push_back(status.message);
   }
-  if (failed(checkLeftovers(checkpoint, needed, context, notes)))
-    return failure();
-  return result;
+  checkLeftovers(checkpoint, needed, problems, notes);
+  if (problems.empty())
+    return success();
+  InFlightDiagnostic error = emitError(UnknownLoc::get(model.getContext()))
+                             << problems.front();
+  if (problems.size() > 1)
+    error << " (and " << problems.size() - 1
+          << " more tensors that are missing, unknown or of another shape)";
+  return error;
 }
 
 WeightFormat ssm::weightFormatOf(ModelOp model,

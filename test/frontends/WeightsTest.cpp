@@ -113,6 +113,17 @@ TEST(Weights, NegativeMissing) {
       << model.errors;
 }
 
+TEST(Weights, NegativeManyProblemsInOneLine) {
+  Imported model = importChanged([](Tensors &tensors) {
+    tensors.erase("model.layers.0.mlp.up_proj.weight");
+    tensors.erase("model.layers.0.mlp.gate_proj.weight");
+    tensors["more"] = {"F32", {4}};
+  });
+  EXPECT_FALSE(model.ok());
+  EXPECT_TRUE(contains(model.errors, "(and 2 more tensors")) << model.errors;
+  EXPECT_EQ(llvm::StringRef(model.errors).count("tensor '"), 1u);
+}
+
 TEST(Weights, NegativeShape) {
   Imported model = importChanged([](Tensors &tensors) {
     tensors["model.layers.0.mlp.down_proj.weight"].shape = {6, 4};
