@@ -10,10 +10,36 @@
 
 #include "tools/run/RunCommand.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <link.h>
+#include <malloc.h>
+#include <sys/mman.h>
 
 using namespace ssm;
 using ssmrt::RunOptions;
+
+/// Gives back memory that only the compiler needs: freed heap, and the pages of
+/// loaded libraries that their files hold unchanged (read again on demand).
+static void releaseCompiler() {
+  malloc_trim(0);
+  auto release = [](dl_phdr_info *library, size_t, void *) {
+    for (int i = 0; i < library->dlpi_phnum; ++i) {
+      const ElfW(Phdr) &segment = library->dlpi_phdr[i];
+      if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W))
+        continue;
+      uintptr_t begin =
+          llvm::alignTo<4096>(library->dlpi_addr + segment.p_vaddr);
+      uintptr_t end = llvm::alignDown(
+          library->dlpi_addr + segment.p_vaddr + segment.p_memsz, 4096);
+      if (begin < end)
+        madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
+    }
+    return 0;
+  };
+  dl_iterate_phdr(release, nullptr);
+}
 
 static int runOnReference(const RunOptions &options) {
   if (isArtifact(options.model))
@@ -41,6 +67,7 @@ static int runRun(RunOptions options) {
     return ssmrt::runCommand(options);
   options.artifact =
       compileForHere(options.model, options.precision, !options.noCache);
+  releaseCompiler();
   return options.artifact ? ssmrt::runCommand(options) : kBadInput;
 }
 
