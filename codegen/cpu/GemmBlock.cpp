@@ -18,6 +18,10 @@ using Values = KernelBuilder::Values;
 /// Bytes of a piece of a panel that is read several times while it is near.
 static constexpr int64_t kPieceBytes = 8 * 1024;
 
+/// Distance of prefetches where weights are widened on their way: the loop is
+/// too long for the processor to ask for enough lines by itself.
+static constexpr int64_t kAheadBytes = 3 * 1024;
+
 namespace {
 /// Sums that are in registers together: some rows times some vectors of
 /// columns.
@@ -274,9 +278,11 @@ void ssm::emitGemmStream(KernelBuilder &builder, const GemmShape &shape,
   int64_t piece =
       kPieceBytes * shape.pair / (4 * shape.panel) / shape.step * shape.step;
   Value zero = builder.i64(0);
+  bool widens = shape.pair == 2 && !shape.dot;
+  int64_t ahead = widens ? kAheadBytes / (2 * shape.panel) : 0;
   if (whole || looped <= piece)
     return addGemmTerms(builder, shape, panel, rows, tile,
-                        {builder.i64(looped), shape.lastTerms(), true});
+                        {builder.i64(looped), shape.lastTerms(), true, ahead});
   auto addFrom = [&](Value first, const GemmTerms &terms) {
     Values near;
     for (Value row : rows)
