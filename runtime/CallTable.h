@@ -37,6 +37,14 @@ public:
 
   const SeqTable &table() const { return seqs; }
   const int32_t *tokens() const { return allTokens.data(); }
+
+  /// Writes a copy for a device that has the bytes at `address`: the SeqTable
+  /// with its arrays, pointers as the device has them, then the tokens, whose
+  /// offset is returned. Offsets depend on the symbols and `maxPages` alone.
+  int64_t pack(uint64_t address, std::vector<char> &bytes) const;
+  /// Bytes of such a copy for calls of at most this size.
+  static int64_t packedBytes(const SymbolValues &largest, int64_t maxPages);
+
   SymbolValues symbols() const {
     return {seqs.rows, seqs.sequences, seqs.tiles, seqs.outputs};
   }

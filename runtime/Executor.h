@@ -8,7 +8,7 @@
 #pragma once
 
 #include "runtime/CallTable.h"
-#include "runtime/Memory.h"
+#include "runtime/Device.h"
 #include "runtime/Model.h"
 #include "runtime/StateStore.h"
 
@@ -25,8 +25,8 @@ namespace ssmrt {
 using ResidualSink =
     std::function<void(int64_t layer, const float *rows, int64_t stride)>;
 
-/// Launches of one kernel and the processor seconds they took, a thread's share
-/// of them.
+/// Launches of one kernel and the seconds they took; on a CPU those of
+/// processors, a thread's share of them.
 struct KernelTime {
   int64_t launches = 0;
   double seconds = 0;
@@ -38,16 +38,16 @@ using KernelTimes = std::vector<KernelTime>;
 /// thread at a time.
 class Executor {
 public:
-  /// For calls of at most `rows` rows of at most `sequences` sequences. With
-  /// `poison`, all memory that a launch must not depend on holds NaN.
+  /// For calls of at most `rows` rows of at most `sequences` sequences with
+  /// states in `store`, which must outlive the executor. With `poison`, all
+  /// memory that a launch must not depend on holds NaN.
   static Expected<std::unique_ptr<Executor>>
-  create(std::shared_ptr<Model> model, int64_t rows, int64_t sequences,
-         bool poison);
+  create(std::shared_ptr<Model> model, const StateStore &store, int64_t rows,
+         int64_t sequences, bool poison);
 
-  /// Runs one call. The states of `store` advance; positions of sequences do
+  /// Runs one call. The states of the store advance; positions of sequences do
   /// not.
-  void run(Entry entry, const CallTable &call, const StateStore &store,
-           const ResidualSink &sink);
+  Status run(Entry entry, const CallTable &call, const ResidualSink &sink);
 
   /// Logits of the `index`-th wanted row of the last call, until the next one.
   const float *logits(int64_t index) const;
@@ -61,24 +61,38 @@ public:
 private:
   struct Context;
 
-  explicit Executor(std::shared_ptr<Model> model) : model(std::move(model)) {}
+  Executor(std::shared_ptr<Model> model, const StateStore &store)
+      : model(std::move(model)), device(this->model->device()), store(store) {}
 
-  void runSection(const std::vector<PlanLaunch> &launches, const Context &call,
-                  int64_t layer);
-  void showHeadInput(const Context &call, const ResidualSink &sink) const;
-  void launch(const PlanLaunch &launch, const Context &call, int64_t layer);
+  Status placeTable(const CallTable &table, Context &call);
+  Status runSection(const std::vector<PlanLaunch> &launches,
+                    const Context &call, int64_t layer);
+  Status showResidual(const Context &call, int64_t layer,
+                      const ResidualSink &sink);
+  Status showHeadInput(const Context &call, const ResidualSink &sink);
+  Status fetchLogits(const Context &call);
+  Status launch(const PlanLaunch &launch, const Context &call, int64_t layer);
   uint64_t resolve(const PlanArgument &argument, const Context &call,
                    int64_t layer) const;
-  char *bufferAddress(int64_t index) const;
+  DeviceAddress bufferAddress(int64_t index) const;
+  /// Rows of a buffer in host memory: in place, or a copy that the next call
+  /// overwrites.
+  Expected<const char *> readBuffer(int64_t index, int64_t rows);
 
   void findSharedBuffers(const Plan &plan);
-  void poisonBefore(const std::vector<PlanLaunch> &launches, size_t index,
-                    const SymbolValues &symbols);
+  Status poisonBefore(const std::vector<PlanLaunch> &launches, size_t index,
+                      const SymbolValues &symbols);
 
   std::shared_ptr<Model> model;
-  Memory arena;
-  Memory scratch;
-  int64_t scratchStride = 0;
+  Device &device;
+  const StateStore &store;
+  DeviceBuffer arena;
+  /// Tokens and table of sequences of a call, if the device needs a copy.
+  DeviceBuffer tableArea;
+  std::vector<char> tableBytes;
+  /// What readBuffer returns a pointer to.
+  std::vector<char> fetched;
+  const float *firstLogits = nullptr;
   /// Rows that the arena is laid out for in the current call.
   int64_t capacity = 0;
   std::vector<uint64_t> arguments;

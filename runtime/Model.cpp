@@ -36,9 +36,15 @@ Expected<std::shared_ptr<Model>> Model::load(Artifact artifact,
       return plan.status();
     std::shared_ptr<Model> model(new Model(std::move(artifact), *index,
                                            *std::move(plan), options.threads));
-    if (Status status = model->loadKernels(options); !status)
-      return status;
+    Expected<std::unique_ptr<CpuDevice>> device =
+        CpuDevice::create(model->source, model->image(), model->hostProgram,
+                          model->threads, options.kernels);
+    if (!device)
+      return device.status();
+    model->runner = *std::move(device);
     if (Status status = model->loadWeights(options); !status)
+      return status;
+    if (Status status = model->placeWeights(); !status)
       return status;
     model->loadTime = std::chrono::duration<double, std::milli>(
                           std::chrono::steady_clock::now() - start)
@@ -47,18 +53,14 @@ Expected<std::shared_ptr<Model>> Model::load(Artifact artifact,
   });
 }
 
-Status Model::loadKernels(const ModelOptions &options) {
-  if (!options.kernels) {
-    Expected<CodeImage> loaded = CodeImage::load(source, image());
-    if (!loaded)
-      return loaded.status();
-    code.emplace(*std::move(loaded));
-  }
-  for (const PlanKernel &kernel : hostProgram.kernels) {
-    kernels.push_back(code ? code->kernelAt(kernel.offset)
-                           : options.kernels(kernel.name));
-    if (!kernels.back())
-      return error(source.path() + ": missing kernel '" + kernel.name + "'");
+Status Model::placeWeights() {
+  for (size_t i = 0; i < hostProgram.weights.size(); ++i) {
+    Expected<DeviceAddress> address =
+        runner->adopt(store.weight(static_cast<int64_t>(i)),
+                      hostProgram.weights[i].layout.bytes(), "weights");
+    if (!address)
+      return address.status();
+    weightAddresses.push_back(*address);
   }
   return {};
 }

@@ -8,15 +8,13 @@
 #pragma once
 
 #include "runtime/Artifact.h"
-#include "runtime/CodeImage.h"
+#include "runtime/CpuDevice.h"
 #include "runtime/Plan.h"
 #include "runtime/Status.h"
 #include "runtime/ThreadPool.h"
 #include "runtime/WeightStore.h"
 
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +31,7 @@ struct ModelOptions {
   Progress progress;
   /// If set, gives the kernels by their names instead of the artifact's code:
   /// for kernels that are linked into the process.
-  std::function<KernelFunction(const std::string &name)> kernels;
+  KernelLookup kernels;
 };
 
 /// An artifact with one of its images, its weights and a thread pool. Sessions
@@ -50,7 +48,9 @@ public:
   const Plan &plan() const { return hostProgram; }
   const WeightStore &weights() const { return store; }
   ThreadPool &pool() { return threads; }
-  KernelFunction kernel(int64_t index) const { return kernels[index]; }
+  Device &device() const { return *runner; }
+  /// Address of a weight on the device.
+  DeviceAddress weight(int64_t index) const { return weightAddresses[index]; }
 
   /// Milliseconds that opening took.
   double loadMs() const { return loadTime; }
@@ -58,16 +58,16 @@ public:
 private:
   Model(Artifact artifact, size_t image, Plan plan, int threadCount);
 
-  Status loadKernels(const ModelOptions &options);
   Status loadWeights(const ModelOptions &options);
+  Status placeWeights();
 
   Artifact source;
   size_t imageIndex;
   Plan hostProgram;
-  std::optional<CodeImage> code;
-  std::vector<KernelFunction> kernels;
   ThreadPool threads;
   WeightStore store;
+  std::unique_ptr<Device> runner;
+  std::vector<DeviceAddress> weightAddresses;
   double loadTime = 0;
 };
 

@@ -10,10 +10,6 @@
 // padding, rows past the end or a dead buffer then shows in the results.
 
 #include "runtime/Executor.h"
-#include "runtime/StateLayout.h"
-
-#include <algorithm>
-#include <cstring>
 
 namespace ssmrt {
 
@@ -53,8 +49,8 @@ void Executor::findSharedBuffers(const Plan &plan) {
     isShared[i] = sections[i] > 1;
 }
 
-void Executor::poisonBefore(const std::vector<PlanLaunch> &launches,
-                            size_t index, const SymbolValues &symbols) {
+Status Executor::poisonBefore(const std::vector<PlanLaunch> &launches,
+                              size_t index, const SymbolValues &symbols) {
   const std::vector<PlanBuffer> &buffers = model->plan().buffers;
   std::vector<bool> earlier(buffers.size(), false);
   std::vector<bool> later(buffers.size(), false);
@@ -63,29 +59,37 @@ void Executor::poisonBefore(const std::vector<PlanLaunch> &launches,
 
   // Copies of all rows that are alive, then NaN everywhere, then the rows.
   std::vector<char> kept;
-  auto forEachLiveRow = [&](auto visit) {
+  auto forEachLiveRow = [&](auto visit) -> Status {
     for (size_t i = 0; i < buffers.size(); ++i) {
       if (!isShared[i] && !(earlier[i] && later[i]))
         continue;
       const PlanBuffer &buffer = buffers[i];
-      char *row = bufferAddress(static_cast<int64_t>(i));
+      const DeviceAddress row = bufferAddress(static_cast<int64_t>(i));
       for (int64_t r = 0; r < rowsOf(buffer, symbols); ++r)
-        visit(row + r * buffer.rowBytes(),
-              buffer.columns * sizeOf(buffer.type));
+        if (Status status = visit(row + r * buffer.rowBytes(),
+                                  buffer.columns * sizeOf(buffer.type));
+            !status)
+          return status;
     }
+    return {};
   };
-  forEachLiveRow([&](const char *row, int64_t bytes) {
-    kept.insert(kept.end(), row, row + bytes);
+  Status status = forEachLiveRow([&](DeviceAddress row, int64_t bytes) {
+    kept.resize(kept.size() + bytes);
+    return device.download(kept.data() + kept.size() - bytes, row, bytes);
   });
-  const int64_t used = capacity * model->plan().arenaRowBytes;
-  std::memset(arena.data(), kPoisonByte, used);
+  if (!status)
+    return status;
+  status =
+      device.poison(arena.address(), capacity * model->plan().arenaRowBytes);
+  if (!status)
+    return status;
   const char *next = kept.data();
-  forEachLiveRow([&](char *row, int64_t bytes) {
-    std::memcpy(row, next, bytes);
+  status = forEachLiveRow([&](DeviceAddress row, int64_t bytes) {
     next += bytes;
+    return device.upload(row, next - bytes, bytes);
   });
-  if (scratch.size() > 0)
-    std::memset(scratch.data(), kPoisonByte, scratch.size());
+  device.poisonScratch();
+  return status;
 }
 
 } // namespace ssmrt

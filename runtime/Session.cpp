@@ -50,14 +50,14 @@ Session::create(std::shared_ptr<Model> model, const SessionOptions &options) {
                    std::to_string(options.prefillChunk) + ", supported 1 to " +
                    std::to_string(kLargestChunk));
     const bool poison = options.poison || isPoisonWanted();
-    Expected<StateStore> store =
-        StateStore::create(plan, options.sequences, options.context, poison);
+    Expected<StateStore> store = StateStore::create(
+        model->device(), plan, options.sequences, options.context, poison);
     if (!store)
       return store.status();
     session->store = *std::move(store);
-    Expected<std::unique_ptr<Executor>> executor =
-        Executor::create(model, std::max(session->chunk, options.sequences),
-                         options.sequences, poison);
+    Expected<std::unique_ptr<Executor>> executor = Executor::create(
+        model, session->store, std::max(session->chunk, options.sequences),
+        options.sequences, poison);
     if (!executor)
       return executor.status();
     session->executor = *std::move(executor);
@@ -67,7 +67,8 @@ Session::create(std::shared_ptr<Model> model, const SessionOptions &options) {
     session->logits.resize(options.sequences * plan.vocab);
     for (int64_t i = 0; i < options.sequences; ++i) {
       session->states[i].slot = static_cast<int32_t>(i);
-      session->store.start(session->states[i]);
+      if (Status status = session->store.start(session->states[i]); !status)
+        return status;
     }
     return session;
   });
@@ -77,9 +78,8 @@ Status Session::reset(int64_t sequence) {
   if (sequence < 0 || sequence >= sequences())
     return error("sequence, got " + std::to_string(sequence) + " of " +
                  std::to_string(sequences()));
-  store.start(states[sequence]);
   hasLogits[sequence] = false;
-  return {};
+  return store.start(states[sequence]);
 }
 
 Status Session::checkInput(Span<const SequenceTokens> input) const {
@@ -141,7 +141,9 @@ Status Session::prefill(Span<const SequenceTokens> input, LogitsMode mode) {
       }
       if (parts.empty())
         return {};
-      call(Entry::Prefill, parts, sequenceOfPart, mode);
+      if (Status status = call(Entry::Prefill, parts, sequenceOfPart, mode);
+          !status)
+        return status;
       counts.prefill = executor->launches();
       ++counts.chunks;
     }
@@ -166,17 +168,21 @@ Status Session::step(Span<const SequenceTokens> input, LogitsMode mode) {
     }
     if (parts.empty())
       return {};
-    call(Entry::Step, parts, sequenceOfPart, mode);
+    if (Status status = call(Entry::Step, parts, sequenceOfPart, mode); !status)
+      return status;
     counts.step = executor->launches();
     return {};
   });
 }
 
-void Session::call(Entry entry, Span<const CallPart> parts,
-                   const std::vector<int64_t> &sequenceOfPart,
-                   LogitsMode mode) {
+Status Session::call(Entry entry, Span<const CallPart> parts,
+                     const std::vector<int64_t> &sequenceOfPart,
+                     LogitsMode mode) {
   for (const CallPart &part : parts)
-    store.poisonStale(*part.sequence, static_cast<int64_t>(part.tokens.size()));
+    if (Status status = store.poisonStale(
+            *part.sequence, static_cast<int64_t>(part.tokens.size()));
+        !status)
+      return status;
   const CallTable table(parts, store.maxPages());
   ResidualSink sink;
   if (hiddenSink)
@@ -192,7 +198,8 @@ void Session::call(Entry entry, Span<const CallPart> parts,
         rows += count * stride;
       }
     };
-  executor->run(entry, table, store, sink);
+  if (Status status = executor->run(entry, table, sink); !status)
+    return status;
 
   const int64_t vocab = owner->plan().vocab;
   int64_t output = 0;
@@ -209,6 +216,7 @@ void Session::call(Entry entry, Span<const CallPart> parts,
       std::copy_n(executor->logits(output - 1), vocab,
                   logits.data() + sequenceOfPart[i] * vocab);
   }
+  return {};
 }
 
 const float *Session::lastLogits(int64_t sequence) const {

@@ -104,12 +104,13 @@ private:
   Session() = default;
 
   Status checkInput(Span<const SequenceTokens> input) const;
-  void call(Entry entry, Span<const CallPart> parts,
-            const std::vector<int64_t> &sequenceOfPart, LogitsMode mode);
+  Status call(Entry entry, Span<const CallPart> parts,
+              const std::vector<int64_t> &sequenceOfPart, LogitsMode mode);
 
   std::shared_ptr<Model> owner;
-  std::unique_ptr<Executor> executor;
   StateStore store;
+  /// Refers to the store.
+  std::unique_ptr<Executor> executor;
   std::vector<Sequence> states;
   int64_t chunk = 0;
   std::vector<float> logits;

@@ -67,29 +67,52 @@ std::vector<int64_t> canonicalShape(const PlanState &state, int64_t tokens) {
   return state.shape;
 }
 
-char *pageOf(const StateStore &store, int64_t layer, int64_t index,
-             const Sequence &sequence, int64_t token) {
-  return store.pool(layer, index) +
-         sequence.pages[token / kPageTokens] * store.state(layer, index).bytes;
+/// Calls visit(page, first token, number of tokens) for the pages that hold
+/// tokens [begin, end) of a sequence.
+template <class Visit>
+Status forEachPage(const Sequence &sequence, int64_t begin, int64_t end,
+                   Visit visit) {
+  for (int64_t token = begin; token < end;) {
+    const int64_t page = token / kPageTokens;
+    const int64_t next = std::min(end, (page + 1) * kPageTokens);
+    if (Status status = visit(sequence.pages[page], token, next - token);
+        !status)
+      return status;
+    token = next;
+  }
+  return {};
 }
 
-std::vector<float> exportState(const StateStore &store, int64_t layer,
-                               int64_t index, const Sequence &sequence) {
+/// Canonical values of one state of a sequence.
+Expected<std::vector<float>> exportState(const StateStore &store, int64_t layer,
+                                         int64_t index,
+                                         const Sequence &sequence) {
   const PlanState &state = store.state(layer, index);
   const int64_t tokens = sequence.position;
   std::vector<float> values(
       elementCount(canonicalShape(state, tokens)).value_or(0));
+  std::vector<char> bytes;
   if (!state.isPaged()) {
-    if (!values.empty())
-      readSlot(state, store.pool(layer, index) + sequence.slot * state.bytes,
-               tokens, values.data());
+    if (values.empty())
+      return values;
+    if (Status status = store.read(layer, index, sequence.slot, bytes); !status)
+      return status;
+    readSlot(state, bytes.data(), tokens, values.data());
     return values;
   }
   const int64_t headDim = state.shape[1];
-  for (int64_t token = 0; token < tokens; ++token)
-    readPageToken(state, pageOf(store, layer, index, sequence, token),
-                  token % kPageTokens, values.data() + token * headDim,
-                  tokens * headDim);
+  Status status = forEachPage(
+      sequence, 0, tokens,
+      [&](int32_t page, int64_t first, int64_t count) -> Status {
+        if (Status status = store.read(layer, index, page, bytes); !status)
+          return status;
+        for (int64_t i = first; i < first + count; ++i)
+          readPageToken(state, bytes.data(), i % kPageTokens,
+                        values.data() + i * headDim, tokens * headDim);
+        return {};
+      });
+  if (!status)
+    return status;
   return values;
 }
 
@@ -130,19 +153,26 @@ Status importState(const SafeTensors &file, const std::string &name,
   if (values.empty())
     return {};
   std::memcpy(values.data(), view->data, view->bytes);
+  std::vector<char> bytes;
   if (!state.isPaged()) {
-    writeSlot(state, store.pool(layer, index) + sequence.slot * state.bytes,
-              sequence.position, values.data());
-    return {};
+    if (Status status = store.read(layer, index, sequence.slot, bytes); !status)
+      return status;
+    writeSlot(state, bytes.data(), sequence.position, values.data());
+    return store.write(layer, index, sequence.slot, bytes);
   }
   const int64_t headDim = state.shape[1];
-  for (int64_t i = 0; i < tokens; ++i) {
-    const int64_t token = sequence.position - tokens + i;
-    writePageToken(state, pageOf(store, layer, index, sequence, token),
-                   token % kPageTokens, values.data() + i * headDim,
-                   tokens * headDim);
-  }
-  return {};
+  const int64_t begin = sequence.position - tokens;
+  return forEachPage(
+      sequence, begin, sequence.position,
+      [&](int32_t page, int64_t first, int64_t count) -> Status {
+        if (Status status = store.read(layer, index, page, bytes); !status)
+          return status;
+        for (int64_t i = first; i < first + count; ++i)
+          writePageToken(state, bytes.data(), i % kPageTokens,
+                         values.data() + (i - begin) * headDim,
+                         tokens * headDim);
+        return store.write(layer, index, page, bytes);
+      });
 }
 
 } // namespace
@@ -189,7 +219,11 @@ Status writeStateFile(const std::string &path, const std::string &modelHash,
       Status status = forEachState(
           store, i,
           [&](int64_t layer, int64_t index, const std::string &name) -> Status {
-            values.push_back(exportState(store, layer, index, sequences[i]));
+            Expected<std::vector<float>> exported =
+                exportState(store, layer, index, sequences[i]);
+            if (!exported)
+              return exported.status();
+            values.push_back(*std::move(exported));
             writer.add(name, DType::F32,
                        canonicalShape(store.state(layer, index),
                                       sequences[i].position),
@@ -237,7 +271,8 @@ Status readStateFile(const std::string &path, const std::string &modelHash,
       if (!next)
         return next.status();
       Sequence &sequence = sequences[i];
-      store.start(sequence);
+      if (Status status = store.start(sequence); !status)
+        return status;
       if (Status status = store.grow(sequence, *seen); !status)
         return error(path + ": " + status.message);
       sequence.position = *seen;

@@ -10,14 +10,13 @@
 #include "runtime/Guarded.h"
 #include "runtime/StateLayout.h"
 
-#include <cstring>
-
 namespace ssmrt {
 
 /// Pools begin at the border of a cache line, and not all in the same set.
 static constexpr int64_t kPoolAlignment = 64;
 
-Expected<StateStore> StateStore::create(const Plan &plan, int64_t sequences,
+Expected<StateStore> StateStore::create(Device &device, const Plan &plan,
+                                        int64_t sequences,
                                         int64_t contextTokens, bool poison) {
   return guarded([&]() -> Expected<StateStore> {
     constexpr int64_t kLongestContext = int64_t{1} << 40;
@@ -29,6 +28,7 @@ Expected<StateStore> StateStore::create(const Plan &plan, int64_t sequences,
       return error("context, got " + std::to_string(contextTokens) +
                    ", expected at least 1");
     StateStore store;
+    store.device = &device;
     store.poison = poison;
     store.contextTokens = contextTokens;
     const int64_t pages = ceilDiv(contextTokens, kPageTokens);
@@ -43,9 +43,9 @@ Expected<StateStore> StateStore::create(const Plan &plan, int64_t sequences,
       for (int64_t index : plan.bodies[layer.body].states) {
         const PlanState &state = plan.states[index];
         store.anyPaged |= state.isPaged();
-        char *begin = nullptr;
+        DeviceAddress begin = 0;
         if (state.isPaged()) {
-          Expected<char *> pages = store.allocatePages(state, *allPages);
+          Expected<DeviceAddress> pages = store.allocatePages(state, *allPages);
           if (!pages)
             return pages.status();
           begin = *pages;
@@ -65,18 +65,23 @@ Expected<StateStore> StateStore::create(const Plan &plan, int64_t sequences,
   });
 }
 
-Expected<char *> StateStore::allocatePages(const PlanState &state,
-                                           int64_t pages) {
+Expected<DeviceAddress> StateStore::allocatePages(const PlanState &state,
+                                                  int64_t pages) {
   // Huge pages of a smaller pool would cost more memory than they save time.
   constexpr int64_t kLeastForHugePages = int64_t{64} << 20;
-  Expected<Memory> memory = Memory::allocate(
-      checkedMultiply(state.bytes, pages).value_or(-1), "keys and values");
+  const int64_t bytes = checkedMultiply(state.bytes, pages).value_or(-1);
+  Expected<DeviceBuffer> memory = DeviceBuffer::allocate(
+      *device, bytes, "keys and values",
+      bytes >= kLeastForHugePages ? PageSize::Large : PageSize::Small);
   if (!memory)
     return memory.status();
-  if (memory->size() >= kLeastForHugePages)
-    memory->adviseHugePages();
   memories.push_back(*std::move(memory));
-  return memories.back().data();
+  // Kernels may read a page as a whole, written or not.
+  if (Status status = device->fill(memories.back().address(), 0,
+                                   device->checksInitialised() ? bytes : 0);
+      !status)
+    return status;
+  return memories.back().address();
 }
 
 Status StateStore::allocateSlots(int64_t sequences) {
@@ -95,29 +100,45 @@ Status StateStore::allocateSlots(int64_t sequences) {
     for (Pool &pool : pools)
       if (!pool.state->isPaged())
         places.push_back({&pool, place(pool)});
-  Expected<Memory> memory =
-      Memory::allocate(total < kLargestSize ? total : -1, "states");
+  Expected<DeviceBuffer> memory = DeviceBuffer::allocate(
+      *device, total < kLargestSize ? total : -1, "states", PageSize::Large);
   if (!memory)
     return memory.status();
-  memory->adviseHugePages();
-  if (poison && total > 0)
-    std::memset(memory->data(), kPoisonByte, total);
+  if (poison)
+    if (Status status = device->poison(memory->address(), total); !status)
+      return status;
   for (auto [pool, begin] : places)
-    pool->begin = memory->data() + begin;
+    pool->begin = memory->address() + begin;
   memories.push_back(*std::move(memory));
   return {};
 }
 
-void StateStore::start(Sequence &sequence) {
+Status StateStore::read(int64_t layer, int64_t index, int32_t piece,
+                        std::vector<char> &bytes) const {
+  const Pool &pool = layers[layer][index];
+  bytes.resize(pool.state->bytes);
+  return device->download(bytes.data(), pool.piece(piece), pool.state->bytes);
+}
+
+Status StateStore::write(int64_t layer, int64_t index, int32_t piece,
+                         const std::vector<char> &bytes) const {
+  const Pool &pool = layers[layer][index];
+  return device->upload(pool.piece(piece), bytes.data(), pool.state->bytes);
+}
+
+Status StateStore::start(Sequence &sequence) {
   sequence.position = 0;
   freePages.insert(freePages.end(), sequence.pages.rbegin(),
                    sequence.pages.rend());
   sequence.pages.clear();
   for (const std::vector<Pool> &pools : layers)
     for (const Pool &pool : pools)
-      if (!pool.state->isPaged() && pool.state->bytes > 0)
-        std::memset(pool.begin + sequence.slot * pool.state->bytes, 0,
-                    pool.state->bytes);
+      if (!pool.state->isPaged())
+        if (Status status =
+                device->fill(pool.piece(sequence.slot), 0, pool.state->bytes);
+            !status)
+          return status;
+  return {};
 }
 
 Status StateStore::grow(Sequence &sequence, int64_t tokens) {
@@ -132,31 +153,44 @@ Status StateStore::grow(Sequence &sequence, int64_t tokens) {
     const int32_t page = freePages.back();
     freePages.pop_back();
     if (poison)
-      poisonPage(page);
+      if (Status status = poisonPage(page); !status)
+        return status;
     sequence.pages.push_back(page);
   }
   return {};
 }
 
-void StateStore::poisonPage(int32_t page) const {
+Status StateStore::poisonPage(int32_t page) const {
+  std::vector<char> bytes;
   for (const std::vector<Pool> &pools : layers)
-    for (const Pool &pool : pools)
-      if (pool.state->isPaged())
-        poisonPageOf(*pool.state, pool.begin + page * pool.state->bytes);
+    for (const Pool &pool : pools) {
+      if (!pool.state->isPaged())
+        continue;
+      bytes.resize(pool.state->bytes);
+      poisonPageOf(*pool.state, bytes.data());
+      if (Status status =
+              device->upload(pool.piece(page), bytes.data(), pool.state->bytes);
+          !status)
+        return status;
+    }
+  return {};
 }
 
-void StateStore::poisonStale(const Sequence &sequence, int64_t rows) const {
+Status StateStore::poisonStale(const Sequence &sequence, int64_t rows) const {
   if (!poison || rows % 2 == 0)
-    return;
+    return {};
   const int64_t stale = (sequence.position + rows) & 1;
   for (const std::vector<Pool> &pools : layers)
     for (const Pool &pool : pools) {
       if (pool.state->kind != StateKind::Conv)
         continue;
       const int64_t half = convCopyBytes(*pool.state);
-      std::memset(pool.begin + sequence.slot * pool.state->bytes + stale * half,
-                  kPoisonByte, half);
+      if (Status status =
+              device->poison(pool.piece(sequence.slot) + stale * half, half);
+          !status)
+        return status;
     }
+  return {};
 }
 
 } // namespace ssmrt

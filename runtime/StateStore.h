@@ -7,7 +7,7 @@
 
 #pragma once
 
-#include "runtime/Memory.h"
+#include "runtime/Device.h"
 #include "runtime/Plan.h"
 #include "runtime/Status.h"
 
@@ -27,13 +27,14 @@ struct Sequence {
 };
 
 /// For each state of each layer a pool of slots (one per sequence), for keys
-/// and values a pool of pages.
+/// and values a pool of pages, in the memory of a device.
 class StateStore {
 public:
   /// `contextTokens` is what each of `sequences` may hold. With `poison` all
-  /// that was not written holds NaN.
-  static Expected<StateStore> create(const Plan &plan, int64_t sequences,
-                                     int64_t contextTokens, bool poison);
+  /// that was not written holds NaN. `device` must outlive the store.
+  static Expected<StateStore> create(Device &device, const Plan &plan,
+                                     int64_t sequences, int64_t contextTokens,
+                                     bool poison);
 
   /// Whether any state is paged: else a sequence has no limit.
   bool hasPages() const { return anyPaged; }
@@ -41,8 +42,8 @@ public:
   int64_t context() const { return contextTokens; }
   int64_t maxPages() const { return pagesPerSequence; }
 
-  /// Pool of the `index`-th state of a layer, and bytes from slot to slot.
-  char *pool(int64_t layer, int64_t index) const {
+  /// Pool of the `index`-th state of a layer.
+  DeviceAddress pool(int64_t layer, int64_t index) const {
     return layers[layer][index].begin;
   }
   const PlanState &state(int64_t layer, int64_t index) const {
@@ -55,32 +56,43 @@ public:
   /// Number of a layer in the checkpoint.
   int64_t layerNumber(int64_t layer) const { return numbers[layer]; }
 
+  /// Copies a slot or a page of a state to the host and back.
+  Status read(int64_t layer, int64_t index, int32_t piece,
+              std::vector<char> &bytes) const;
+  Status write(int64_t layer, int64_t index, int32_t piece,
+               const std::vector<char> &bytes) const;
+
   /// Makes `sequence` an empty one.
-  void start(Sequence &sequence);
+  Status start(Sequence &sequence);
 
   /// Gives `sequence` the pages for `tokens` tokens in all.
   Status grow(Sequence &sequence, int64_t tokens);
 
   /// With poison: fills what a call of `rows` rows must not read of the
   /// convolution's two copies.
-  void poisonStale(const Sequence &sequence, int64_t rows) const;
+  Status poisonStale(const Sequence &sequence, int64_t rows) const;
 
 private:
   struct Pool {
     const PlanState *state;
-    char *begin;
+    DeviceAddress begin;
+
+    DeviceAddress piece(int64_t number) const {
+      return begin + number * state->bytes;
+    }
   };
 
-  void poisonPage(int32_t page) const;
+  Status poisonPage(int32_t page) const;
 
   /// Pages of one state of one layer.
-  Expected<char *> allocatePages(const PlanState &state, int64_t pages);
+  Expected<DeviceAddress> allocatePages(const PlanState &state, int64_t pages);
   /// Slots of all states that are not paged, in one piece: they are read and
   /// written in every step, and large pages hold them.
   Status allocateSlots(int64_t sequences);
 
+  Device *device = nullptr;
   std::vector<std::vector<Pool>> layers;
-  std::vector<Memory> memories;
+  std::vector<DeviceBuffer> memories;
   std::vector<int64_t> numbers;
   std::vector<int32_t> freePages;
   int64_t contextTokens = 0;
