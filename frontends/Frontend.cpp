@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "frontends/Frontend.h"
+#include "dialect/Pattern.h"
 #include "frontends/HuggingFace.h"
 #include "frontends/ModelCard.h"
-#include "frontends/Pattern.h"
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"

@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialect/Pattern.h"
 #include "frontends/Families.h"
-#include "frontends/Pattern.h"
 
 using namespace mlir;
 using namespace ssm;

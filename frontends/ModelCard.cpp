@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "frontends/ModelCard.h"
+#include "dialect/Pattern.h"
 #include "frontends/ModelBuilder.h"
-#include "frontends/Pattern.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include <nlohmann/json.hpp>

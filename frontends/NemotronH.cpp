@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialect/Pattern.h"
 #include "frontends/Families.h"
-#include "frontends/Pattern.h"
 
 #include <cmath>
 

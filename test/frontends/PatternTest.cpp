@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "frontends/Pattern.h"
+#include "dialect/Pattern.h"
 
 #include <gtest/gtest.h>
 

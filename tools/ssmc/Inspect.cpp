@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/ssmc/Compile.h"
+#include "tools/ssmc/Cost.h"
 
 #include "runtime/Artifact.h"
 #include "llvm/Support/Format.h"
@@ -17,7 +18,8 @@ using namespace ssm;
 namespace {
 struct InspectFlags {
   std::string model;
-  bool kernels = false, json = false;
+  bool kernels = false, json = false, cost = false;
+  CostRequest price;
 };
 } // namespace
 
@@ -108,6 +110,15 @@ static int inspectArtifact(const InspectFlags &flags) {
   return kDone;
 }
 
+static int inspectPrice(InspectFlags flags) {
+  if (isArtifact(flags.model))
+    return fail(flags.model + ": an artifact, expected a model description for "
+                              "--cost");
+  flags.price.model = flags.model;
+  flags.price.json = flags.json;
+  return inspectCost(flags.price);
+}
+
 static int inspectDescription(const InspectFlags &flags) {
   Session session;
   ImportReport report;
@@ -132,9 +143,35 @@ void ssm::addInspectCommand(CLI::App &app, Action &action) {
   command->add_flag("--kernels", flags->kernels,
                     "List the kernels of an artifact");
   command->add_flag("--json", flags->json, "Print one JSON object");
-  command->footer("Example: ssmc inspect model.ssmx --kernels");
+  CLI::Option *cost = command->add_flag(
+      "--cost", flags->cost,
+      "Price every layer: parameters, operations, bytes, launches, state, time "
+      "by roofline");
+  command
+      ->add_option("--device", flags->price.device,
+                   "With --cost: a100, h100, h200, b200 or a description "
+                   "(FILE.json)")
+      ->default_val("h100")
+      ->needs(cost);
+  command
+      ->add_option("--context", flags->price.context,
+                   "With --cost: tokens of a prompt, and tokens seen before "
+                   "decoding")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->needs(cost);
+  command->add_option("--batch", flags->price.batch, "With --cost: sequences")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->needs(cost);
+  command->footer("Examples:\n"
+                  "  ssmc inspect model.ssmx --kernels\n"
+                  "  ssmc inspect frontends/cards/mamba2-hybrid-8b.json --cost "
+                  "--device h200 --context 4096 --batch 8");
   command->callback([&action, flags] {
     action = [flags] {
+      if (flags->cost)
+        return inspectPrice(*flags);
       return isArtifact(flags->model) ? inspectArtifact(*flags)
                                       : inspectDescription(*flags);
     };
