@@ -93,6 +93,15 @@ Status DeviceMemory::free(uint64_t address) {
   return {};
 }
 
+Status DeviceMemory::protect(uint64_t address) {
+  auto found = allocations.find(address);
+  if (found == allocations.end())
+    return error("protection of " + hex(address) +
+                 ", which starts no allocation");
+  found->second.allocation.readOnly = true;
+  return {};
+}
+
 const DeviceMemory::Allocation *DeviceMemory::find(uint64_t address) const {
   auto after = allocations.upper_bound(address);
   if (after == allocations.begin())

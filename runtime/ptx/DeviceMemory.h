@@ -51,6 +51,9 @@ public:
   /// Ends an allocation; `address` is its first byte.
   Status free(uint64_t address);
 
+  /// From now on kernels may only read the allocation that starts at `address`.
+  Status protect(uint64_t address);
+
   /// Host accesses; the range must lie within one allocation.
   Status write(uint64_t address, const void *source, uint64_t bytes);
   Status read(uint64_t address, void *target, uint64_t bytes) const;

@@ -1,0 +1,285 @@
+//===- Access.cpp - Accesses to the memory spaces -------------------------===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/ptx/Access.h"
+#include "runtime/ptx/Lanes.h"
+
+#include <algorithm>
+
+namespace ssmrt::ptx {
+
+namespace {
+
+const char *nameOf(AccessKind kind) {
+  switch (kind) {
+  case AccessKind::Read:
+    return "read";
+  case AccessKind::Write:
+    return "write";
+  case AccessKind::Atomic:
+    return "atomic operation";
+  }
+  return "";
+}
+
+const char *nameOf(Space space) {
+  switch (space) {
+  case Space::Shared:
+  case Space::SharedCluster:
+    return "shared memory";
+  case Space::Local:
+    return "local memory";
+  case Space::Param:
+    return "the parameters";
+  default:
+    return "global memory";
+  }
+}
+
+/// One access to one space by some lanes.
+struct Request {
+  Warp &warp;
+  const Instruction &instruction;
+  uint32_t mask;
+  const uint64_t *address; ///< within `space`
+  uint8_t **host;
+  uint32_t bytes;
+  AccessKind kind;
+  Space space;
+
+  Flow fail(uint32_t lane, const std::string &why) const {
+    return ptx::fail(warp, instruction, lane,
+                     std::string(nameOf(kind)) + " of " +
+                         std::to_string(bytes) + " bytes at " +
+                         hex(address[lane]) + " of " + nameOf(space) + " " +
+                         why);
+  }
+};
+
+Flow checkAlignment(const Request &request) {
+  uint64_t bits = 0;
+  forLanes(request.mask, [&](uint32_t lane) { bits |= request.address[lane]; });
+  if (!(bits & (request.bytes - 1)))
+    return Flow::Next;
+  for (uint32_t lanes = request.mask; lanes; lanes &= lanes - 1)
+    if (request.address[lowestLane(lanes)] & (request.bytes - 1))
+      return request.fail(lowestLane(lanes), "is misaligned");
+  return Flow::Next;
+}
+
+Flow checkWritten(const Request &request, const uint8_t *written,
+                  const uint64_t *offset) {
+  for (uint32_t lanes = request.mask; lanes; lanes &= lanes - 1) {
+    const uint32_t lane = lowestLane(lanes);
+    if (!isWritten(written, offset[lane], request.bytes))
+      return request.fail(lane, "reads bytes that were never written");
+  }
+  return Flow::Next;
+}
+
+/// Lanes whose accesses follow each other are marked at once.
+void markLanes(const Request &request, uint8_t *written,
+               const uint64_t *offset) {
+  for (uint32_t lanes = request.mask; lanes;) {
+    const uint64_t first = offset[lowestLane(lanes)];
+    uint64_t end = first;
+    while (lanes && offset[lowestLane(lanes)] == end) {
+      end += request.bytes;
+      lanes &= lanes - 1;
+    }
+    markWritten(written, first, end - first);
+  }
+}
+
+Flow accessGlobal(const Request &request) {
+  Worker &worker = *request.warp.block->worker;
+  const Grid &grid = *worker.grid;
+  const DeviceMemory::Allocation *allocation = worker.lastAllocation;
+  uint64_t offset[kLanes];
+  for (uint32_t lanes = request.mask; lanes;) {
+    // All lanes that hit the allocation of the first one.
+    const uint32_t lane = lowestLane(lanes);
+    const uint64_t address = request.address[lane];
+    if (!allocation || address - allocation->address >= allocation->bytes) {
+      allocation = grid.memory->find(address);
+      if (!allocation)
+        return request.fail(lane, "is outside every allocation");
+      worker.lastAllocation = allocation;
+    }
+    uint32_t inside = 0;
+    for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+      const uint32_t other = lowestLane(rest);
+      offset[other] = request.address[other] - allocation->address;
+      request.host[other] =
+          reinterpret_cast<uint8_t *>(allocation->data) + offset[other];
+      if (offset[other] < allocation->bytes) {
+        inside |= uint32_t(1) << other;
+        if (request.bytes > allocation->bytes - offset[other])
+          return request.fail(other, "leaves the allocation of " +
+                                         std::to_string(allocation->bytes) +
+                                         " bytes at " +
+                                         hex(allocation->address));
+      }
+    }
+    lanes &= ~inside;
+    Request part = request;
+    part.mask = inside;
+    if (request.kind != AccessKind::Read) {
+      if (allocation->readOnly)
+        return part.fail(lane, "changes memory that is read-only");
+      worker.sinceProgress = 0;
+    }
+    if (request.kind != AccessKind::Write && allocation->written &&
+        grid.options.checks.initialised)
+      if (checkWritten(part, allocation->written, offset) == Flow::Fail)
+        return Flow::Fail;
+    if (request.kind != AccessKind::Read && allocation->written)
+      markLanes(part, allocation->written, offset);
+  }
+  return Flow::Next;
+}
+
+Flow accessShared(const Request &request) {
+  Block &block = *request.warp.block;
+  const uint64_t size = block.shared.size();
+  uint64_t offset[kLanes];
+  for (uint32_t lanes = request.mask; lanes; lanes &= lanes - 1) {
+    const uint32_t lane = lowestLane(lanes);
+    offset[lane] = request.address[lane] - kSharedBase;
+    if (offset[lane] >= size || request.bytes > size - offset[lane])
+      return request.fail(lane, "is outside of the block's " +
+                                    std::to_string(size) + " bytes at " +
+                                    hex(kSharedBase));
+    request.host[lane] = block.shared.data() + offset[lane];
+  }
+  if (request.kind != AccessKind::Read)
+    block.worker->sinceProgress = 0;
+  if (block.sharedWritten.empty())
+    return Flow::Next;
+  if (request.kind != AccessKind::Write &&
+      checkWritten(request, block.sharedWritten.data(), offset) == Flow::Fail)
+    return Flow::Fail;
+  if (request.kind != AccessKind::Read)
+    markLanes(request, block.sharedWritten.data(), offset);
+  return Flow::Next;
+}
+
+Flow accessLocal(const Request &request) {
+  Warp &warp = request.warp;
+  const uint64_t size = warp.block->worker->grid->code->info.localBytes;
+  uint64_t offset[kLanes];
+  for (uint32_t lanes = request.mask; lanes; lanes &= lanes - 1) {
+    const uint32_t lane = lowestLane(lanes);
+    const uint64_t address = request.address[lane];
+    if (address >= size || request.bytes > size - address)
+      return request.fail(lane, "is outside of the thread's " +
+                                    std::to_string(size) + " bytes");
+    offset[lane] = lane * size + address;
+    request.host[lane] = warp.local.data() + offset[lane];
+  }
+  if (warp.localWritten.empty())
+    return Flow::Next;
+  if (request.kind == AccessKind::Read)
+    return checkWritten(request, warp.localWritten.data(), offset);
+  markLanes(request, warp.localWritten.data(), offset);
+  return Flow::Next;
+}
+
+Flow accessParameters(const Request &request) {
+  Grid &grid = *request.warp.block->worker->grid;
+  const uint64_t size = grid.parameters.size();
+  for (uint32_t lanes = request.mask; lanes; lanes &= lanes - 1) {
+    const uint32_t lane = lowestLane(lanes);
+    const uint64_t address = request.address[lane];
+    if (address >= size || request.bytes > size - address)
+      return request.fail(lane, "is outside of the " + std::to_string(size) +
+                                    " parameter bytes");
+    if (request.kind != AccessKind::Read)
+      return request.fail(lane, "changes a parameter");
+    request.host[lane] = grid.parameters.data() + address;
+  }
+  return Flow::Next;
+}
+
+Flow accessOne(const Request &request) {
+  if (checkAlignment(request) == Flow::Fail)
+    return Flow::Fail;
+  if (request.warp.block->worker->grid->options.countAccesses)
+    countAccess(request.warp, request.instruction, request.mask,
+                request.address, request.bytes, request.space,
+                request.kind != AccessKind::Read);
+  switch (request.space) {
+  case Space::Shared:
+  case Space::SharedCluster:
+    return accessShared(request);
+  case Space::Local:
+    return accessLocal(request);
+  case Space::Param:
+    return accessParameters(request);
+  default:
+    return accessGlobal(request);
+  }
+}
+
+/// Lanes of `mask` whose addresses lie in the window of the first one.
+uint32_t sameWindow(uint32_t mask, const uint64_t *address) {
+  const uint64_t window = address[lowestLane(mask)] >> kWindowShift;
+  uint32_t same = 0;
+  for (uint32_t lanes = mask; lanes; lanes &= lanes - 1) {
+    const uint32_t lane = lowestLane(lanes);
+    same |= uint32_t(address[lane] >> kWindowShift == window) << lane;
+  }
+  return same;
+}
+
+} // namespace
+
+void computeAddresses(Warp &warp, const Instruction &instruction,
+                      Access &access) {
+  const uint64_t offset = static_cast<uint64_t>(instruction.immediate);
+  if (instruction.wideAddress) {
+    const uint64_t *base = warp.lanes<uint64_t>(instruction.source[0]);
+    for (uint32_t lane = 0; lane < kLanes; ++lane)
+      access.address[lane] = base[lane] + offset;
+  } else {
+    const uint32_t *base = warp.lanes<uint32_t>(instruction.source[0]);
+    for (uint32_t lane = 0; lane < kLanes; ++lane)
+      access.address[lane] =
+          static_cast<uint32_t>(base[lane] + static_cast<uint32_t>(offset));
+  }
+}
+
+Flow findAccess(Warp &warp, const Instruction &instruction, uint32_t mask,
+                Access &access, uint32_t bytes, AccessKind kind) {
+  Request request = {warp,        instruction, mask, access.address,
+                     access.host, bytes,       kind, instruction.space};
+  const bool isParameter = instruction.space == Space::Param;
+  if (instruction.space != Space::Generic && !isParameter)
+    return accessOne(request);
+  uint64_t local[kLanes];
+  request.address = local;
+  while (mask) {
+    const uint32_t same = sameWindow(mask, access.address);
+    const uint64_t window =
+        access.address[lowestLane(same)] >> kWindowShift << kWindowShift;
+    for (uint32_t lane = 0; lane < kLanes; ++lane)
+      local[lane] = access.address[lane] - window;
+    request.mask = same;
+    request.space = window == kSharedWindow                 ? Space::Shared
+                    : window == kLocalWindow                ? Space::Local
+                    : window == kParamWindow || isParameter ? Space::Param
+                                                            : Space::Global;
+    if (window > kParamWindow)
+      request.address = access.address;
+    if (accessOne(request) == Flow::Fail)
+      return Flow::Fail;
+    mask &= ~same;
+  }
+  return Flow::Next;
+}
+
+} // namespace ssmrt::ptx

@@ -1,0 +1,181 @@
+//===- Arguments.cpp - Kernel arguments of ptx-run ------------------------===//
+//
+// Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/ptx-run/Arguments.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace ptxrun {
+
+namespace {
+
+using ssmrt::ptx::DeviceMemory;
+
+constexpr std::string_view kReadOnly = ":readonly";
+
+class Maker {
+public:
+  explicit Maker(DeviceMemory &memory) : memory(memory) {}
+
+  Status add(std::string_view text, const ssmrt::ptx::Parameter &parameter);
+  Arguments arguments;
+
+private:
+  Status addBuffer(std::string_view text,
+                   const ssmrt::ptx::Parameter &parameter);
+  Status addPointer(uint64_t address, const ssmrt::ptx::Parameter &parameter);
+  Status addHex(std::string_view digits,
+                const ssmrt::ptx::Parameter &parameter);
+  std::byte *at(const ssmrt::ptx::Parameter &parameter) {
+    return arguments.bytes.data() + parameter.offset;
+  }
+
+  DeviceMemory &memory;
+};
+
+Status wrongSize(const ssmrt::ptx::Parameter &parameter, size_t bytes) {
+  return ssmrt::error("parameter '" + parameter.name + "' has " +
+                      std::to_string(parameter.bytes) + " bytes, got " +
+                      std::to_string(bytes));
+}
+
+Status Maker::addPointer(uint64_t address,
+                         const ssmrt::ptx::Parameter &parameter) {
+  if (parameter.bytes != sizeof(address))
+    return wrongSize(parameter, sizeof(address));
+  std::memcpy(at(parameter), &address, sizeof(address));
+  return {};
+}
+
+Status Maker::addBuffer(std::string_view text,
+                        const ssmrt::ptx::Parameter &parameter) {
+  const size_t equals = text.find('=');
+  const size_t open = text.find('[', equals);
+  const size_t close = text.find("]:", equals);
+  if (open == std::string_view::npos || close == std::string_view::npos ||
+      close < open)
+    return ssmrt::error("expected NAME=TYPE[N]:CONTENT, got '" +
+                        std::string(text) + "'");
+  Buffer buffer;
+  buffer.name = text.substr(0, equals);
+  Expected<ElementType> type =
+      findElementType(text.substr(equals + 1, open - equals - 1));
+  if (!type)
+    return type.status();
+  buffer.type = *type;
+  buffer.count = std::strtoull(
+      std::string(text.substr(open + 1, close - open - 1)).c_str(), nullptr, 0);
+  if (buffer.count == 0 || arguments.find(buffer.name))
+    return ssmrt::error("buffer '" + buffer.name +
+                        "' is empty or defined twice");
+  std::string_view content = text.substr(close + 2);
+  const bool readOnly =
+      content.size() > kReadOnly.size() &&
+      content.substr(content.size() - kReadOnly.size()) == kReadOnly;
+  if (readOnly)
+    content.remove_suffix(kReadOnly.size());
+  std::vector<std::byte> bytes(buffer.count * sizeOf(buffer.type));
+  bool written = true;
+  if (Status status = fill(buffer.type, content, bytes, written); !status)
+    return status;
+  Expected<uint64_t> address = memory.allocate(bytes.size());
+  if (!address)
+    return address.status();
+  buffer.address = *address;
+  if (written)
+    if (Status status = memory.write(*address, bytes.data(), bytes.size());
+        !status)
+      return status;
+  if (readOnly)
+    if (Status status = memory.protect(*address); !status)
+      return status;
+  arguments.buffers.push_back(buffer);
+  return addPointer(buffer.address, parameter);
+}
+
+Status Maker::addHex(std::string_view digits,
+                     const ssmrt::ptx::Parameter &parameter) {
+  if (digits.size() != 2 * parameter.bytes)
+    return wrongSize(parameter, digits.size() / 2);
+  for (size_t i = 0; i < parameter.bytes; ++i) {
+    const std::string pair(digits.substr(2 * i, 2));
+    char *end = nullptr;
+    at(parameter)[i] =
+        static_cast<std::byte>(std::strtoul(pair.c_str(), &end, 16));
+    if (*end)
+      return ssmrt::error("'" + pair + "' is no pair of hexadecimal digits");
+  }
+  return {};
+}
+
+Status Maker::add(std::string_view text,
+                  const ssmrt::ptx::Parameter &parameter) {
+  if (text.substr(0, 4) == "hex:")
+    return addHex(text.substr(4), parameter);
+  if (text.substr(0, 1) == "&") {
+    const size_t plus = text.find('+');
+    const std::string_view name = text.substr(1, plus - 1);
+    const Buffer *buffer = arguments.find(name);
+    if (!buffer)
+      return ssmrt::error("no buffer '" + std::string(name) + "' before '" +
+                          std::string(text) + "'");
+    const uint64_t offset =
+        plus == std::string_view::npos
+            ? 0
+            : std::strtoull(std::string(text.substr(plus + 1)).c_str(), nullptr,
+                            0);
+    return addPointer(buffer->address + offset, parameter);
+  }
+  if (text.find('=') != std::string_view::npos)
+    return addBuffer(text, parameter);
+  const size_t colon = text.find(':');
+  Expected<ElementType> type = findElementType(text.substr(0, colon));
+  if (!type)
+    return type.status();
+  if (sizeOf(*type) != parameter.bytes)
+    return wrongSize(parameter, sizeOf(*type));
+  return parseElement(
+      *type, colon == std::string_view::npos ? "" : text.substr(colon + 1),
+      at(parameter));
+}
+
+} // namespace
+
+const Buffer *Arguments::find(std::string_view name) const {
+  for (const Buffer &buffer : buffers)
+    if (buffer.name == name)
+      return &buffer;
+  return nullptr;
+}
+
+Expected<Arguments> makeArguments(const ssmrt::ptx::Kernel &kernel,
+                                  const std::vector<std::string> &texts,
+                                  DeviceMemory &memory) {
+  if (texts.size() != kernel.parameters.size())
+    return ssmrt::error("kernel '" + kernel.name + "' has " +
+                        std::to_string(kernel.parameters.size()) +
+                        " parameters, got " + std::to_string(texts.size()) +
+                        " arguments");
+  Maker maker(memory);
+  maker.arguments.bytes.resize(kernel.parameterBytes);
+  for (size_t i = 0; i < texts.size(); ++i)
+    if (Status status = maker.add(texts[i], kernel.parameters[i]); !status)
+      return status;
+  return std::move(maker.arguments);
+}
+
+Expected<std::vector<std::byte>> read(const Buffer &buffer,
+                                      const DeviceMemory &memory) {
+  std::vector<std::byte> bytes(buffer.count * sizeOf(buffer.type));
+  if (Status status = memory.read(buffer.address, bytes.data(), bytes.size());
+      !status)
+    return status;
+  return bytes;
+}
+
+} // namespace ptxrun
