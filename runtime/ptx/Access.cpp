@@ -95,9 +95,55 @@ void markLanes(const Request &request, uint8_t *written,
   }
 }
 
+/// Records the accesses of a request in `shadow`; `key` makes the sync address
+/// of an offset.
+Flow checkRaces(const Request &request, Shadow &shadow, const uint64_t *offset,
+                uint64_t key) {
+  Warp &warp = request.warp;
+  Block &block = *warp.block;
+  const Instruction &instruction = request.instruction;
+  Stamp now;
+  now.epoch = warp.order.epoch;
+  now.line = instruction.line;
+  now.block = static_cast<uint32_t>(block.number + 1);
+  now.agent = static_cast<uint8_t>(warp.index);
+  now.strong = instruction.strong;
+  const bool writes = request.kind != AccessKind::Read;
+  const bool reads = request.kind != AccessKind::Write;
+  const uint32_t choice = block.worker->random.below(2);
+  for (uint32_t lanes = request.mask; lanes; lanes &= lanes - 1) {
+    const uint32_t lane = lowestLane(lanes);
+    now.lane = static_cast<uint8_t>(lane);
+    if (now.strong)
+      orderStrong(warp, instruction, lane, key + offset[lane], reads, writes);
+    const Stamp *other = nullptr;
+    shadow.forCells(offset[lane], request.bytes, [&](Cell &cell) {
+      other = writes ? recordWrite(warp, now, cell)
+                     : recordRead(warp, now, cell, choice);
+      if (!other && instruction.nonCoherent && cell.write.exists())
+        other = &cell.write;
+      return !other;
+    });
+    if (other)
+      return request.fail(lane, describeRace(request.warp, *other));
+  }
+  return Flow::Next;
+}
+
+Shadow &globalShadow(Grid &grid, const DeviceMemory::Allocation &allocation) {
+  GridOrder &order = grid.order;
+  if (!order.last || order.lastAddress != allocation.address) {
+    order.last = &order.global[allocation.address];
+    order.lastAddress = allocation.address;
+    if (order.last->isEmpty())
+      order.last->reset(allocation.bytes);
+  }
+  return *order.last;
+}
+
 Flow accessGlobal(const Request &request) {
   Worker &worker = *request.warp.block->worker;
-  const Grid &grid = *worker.grid;
+  Grid &grid = *worker.grid;
   const DeviceMemory::Allocation *allocation = worker.lastAllocation;
   uint64_t offset[kLanes];
   for (uint32_t lanes = request.mask; lanes;) {
@@ -137,6 +183,10 @@ Flow accessGlobal(const Request &request) {
         grid.options.checks.initialised)
       if (checkWritten(part, allocation->written, offset) == Flow::Fail)
         return Flow::Fail;
+    if (grid.options.checks.races && !allocation->readOnly &&
+        checkRaces(part, globalShadow(grid, *allocation), offset,
+                   allocation->address) == Flow::Fail)
+      return Flow::Fail;
     if (request.kind != AccessKind::Read && allocation->written)
       markLanes(part, allocation->written, offset);
   }
@@ -158,6 +208,10 @@ Flow accessShared(const Request &request) {
   }
   if (request.kind != AccessKind::Read)
     block.worker->sinceProgress = 0;
+  if (block.worker->grid->options.checks.races &&
+      checkRaces(request, block.shadow, offset, (block.number + 1) << 48) ==
+          Flow::Fail)
+    return Flow::Fail;
   if (block.sharedWritten.empty())
     return Flow::Next;
   if (request.kind != AccessKind::Write &&
@@ -280,6 +334,27 @@ Flow findAccess(Warp &warp, const Instruction &instruction, uint32_t mask,
     mask &= ~same;
   }
   return Flow::Next;
+}
+
+std::string describeRace(const Warp &warp, const Stamp &other) {
+  const Grid &grid = *warp.block->worker->grid;
+  const Dim3 &extent = grid.grid;
+  const uint32_t number = other.block - 1;
+  const std::string at = " at line " + std::to_string(other.line);
+  const std::string block = "block (" + std::to_string(number % extent.x) +
+                            "," + std::to_string(number / extent.x % extent.y) +
+                            "," + std::to_string(number / extent.x / extent.y) +
+                            ")";
+  if (other.epoch == kInFlight)
+    return "meets the asynchronous operation" + at + " of " + block +
+           ", which nobody has waited for";
+  if (other.agent >= kAsyncAgent)
+    return "races with the asynchronous operation" + at + " of " + block;
+  const uint32_t thread = other.agent * kLanes + other.lane;
+  return "races with the access" + at + " by " + block + " thread (" +
+         std::to_string(thread % grid.block.x) + "," +
+         std::to_string(thread / grid.block.x % grid.block.y) + "," +
+         std::to_string(thread / grid.block.x / grid.block.y) + ")";
 }
 
 } // namespace ssmrt::ptx

@@ -28,6 +28,9 @@ void computeAddresses(Warp &warp, const Instruction &instruction,
 Flow findAccess(Warp &warp, const Instruction &instruction, uint32_t mask,
                 Access &access, uint32_t bytes, AccessKind kind);
 
+/// "races with the write at line 7 by block (0,0,0) thread (1,0,0)".
+std::string describeRace(const Warp &warp, const Stamp &other);
+
 /// Counts an access whose addresses lie in `space`.
 void countAccess(Warp &warp, const Instruction &instruction, uint32_t mask,
                  const uint64_t *address, uint32_t bytes, Space space,

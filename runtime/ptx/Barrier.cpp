@@ -28,6 +28,8 @@ void complete(Block &block, uint32_t id) {
       if (split.state != Split::Barrier || split.detail != id)
         continue;
       split.state = Split::Ready;
+      if (block.worker->grid->options.checks.races)
+        acquireFrom(warp, split.mask, barrier.clock);
       const Instruction &instruction = code.code[split.pc - 1];
       if (instruction.kind == RedPopc) {
         uint32_t *d = warp.lanes<uint32_t>(instruction.destination);
@@ -91,6 +93,8 @@ Flow executeBarrier(Warp &warp, const Instruction &instruction, uint32_t mask) {
     barrier.votes += static_cast<uint32_t>(__builtin_popcount(votes & mask));
     barrier.count += static_cast<uint32_t>(__builtin_popcount(mask));
   }
+  if (block.worker->grid->options.checks.races)
+    releaseTo(warp, lanes, barrier.clock);
   if ((lanes & warp.live) == warp.live)
     barrier.arrived += kLanes; // barriers count whole warps
   if (instruction.kind != Arrive) {
@@ -111,10 +115,17 @@ Flow executeWarpSync(Warp &warp, const Instruction &instruction,
                      uint32_t mask) {
   const uint32_t members =
       warp.lanes<uint32_t>(instruction.source[0])[lowestLane(mask)];
-  return meet(warp, instruction, mask, members, true);
+  const Flow flow = meet(warp, instruction, mask, members, true);
+  if (flow == Flow::Next && warp.block->worker->grid->options.checks.races)
+    orderWarp(warp, mask);
+  return flow;
 }
 
-Flow executeFence(Warp &, const Instruction &, uint32_t) { return Flow::Next; }
+Flow executeFence(Warp &warp, const Instruction &, uint32_t mask) {
+  if (warp.block->worker->grid->options.checks.races)
+    orderFence(warp, mask);
+  return Flow::Next;
+}
 
 bool decodeBar(Decoder &decoder) {
   Instruction &instruction = decoder.instruction;

@@ -141,7 +141,7 @@ bool decodeLoad(Decoder &decoder) {
   Instruction &instruction = decoder.instruction;
   takeOrder(decoder);
   Space space = takeSpace(decoder);
-  decoder.take("nc");
+  instruction.nonCoherent = decoder.take("nc");
   const bool policy = takeCacheHints(decoder);
   instruction.elements = takeElements(decoder);
   const Type type = decoder.takeType();

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "runtime/ptx/Program.h"
+#include "runtime/ptx/Race.h"
 #include "runtime/ptx/Random.h"
 
 #include <mutex>
@@ -45,6 +46,25 @@ struct Join {
   bool used = false;
 };
 
+/// A copy of cp.async that has not been waited for.
+struct AsyncCopy {
+  static constexpr uint32_t kNotCommitted = ~uint32_t(0);
+  uint8_t lane = 0;
+  bool isDone = false; ///< the bytes have arrived
+  uint32_t group = kNotCommitted;
+  uint32_t target = 0; ///< offset in shared memory
+  uint32_t bytes = 0;
+  uint32_t sourceBytes = 0; ///< the rest is zero
+  uint32_t line = 0;
+  const uint8_t *source = nullptr;
+};
+
+struct AsyncCopies {
+  std::vector<AsyncCopy> copies;
+  /// Groups that each lane has committed.
+  uint32_t groups[kLanes] = {};
+};
+
 struct Warp {
   uint8_t *file = nullptr;
   /// Lanes that have been written, by slot / kSlotBytes.
@@ -60,6 +80,8 @@ struct Warp {
   std::vector<Split> splits;
   std::vector<Join> joins;
   size_t current = 0; ///< split that executes
+  WarpOrder order;    ///< when races are checked
+  AsyncCopies copies; ///< cp.async
 
   Split &split() { return splits[current]; }
   template <class T> T *lanes(uint32_t slot) {
@@ -81,6 +103,7 @@ struct NamedBarrier {
   /// For bar.red.
   uint32_t count = 0;
   uint32_t votes = 0;
+  Clock clock; ///< what arriving warps have done
 };
 
 constexpr uint32_t kNamedBarriers = 16;
@@ -93,6 +116,7 @@ struct Block {
   uint32_t liveWarps = 0;
   std::vector<uint8_t> shared;        ///< from kSharedBase on
   std::vector<uint8_t> sharedWritten; ///< bit map, when checked
+  Shadow shadow;                      ///< of shared memory
   NamedBarrier barriers[kNamedBarriers];
   bool isActive = false;
 };
@@ -121,6 +145,7 @@ struct Grid {
   uint32_t warpsPerBlock = 0;
   uint64_t blocks = 0;
 
+  GridOrder order;  ///< when races are checked, with one worker
   std::mutex mutex; ///< guards what follows and atomics on global memory
   std::vector<uint64_t> pendingBlocks;
   Status failure;

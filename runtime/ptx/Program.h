@@ -55,8 +55,9 @@ struct Instruction {
   bool wideAddress = true;  ///< the address register has 64 bits
   uint8_t kind = 0;         ///< meaning chosen by the handler
   uint8_t kind2 = 0;
-  bool strong = false;  ///< volatile, relaxed, acquire or release
-  bool acquire = false; ///< memory order
+  bool nonCoherent = false; ///< ld.global.nc
+  bool strong = false;      ///< volatile, relaxed, acquire or release
+  bool acquire = false;     ///< memory order
   bool release = false;
   bool wideScope = false; ///< gpu or sys
 

@@ -70,6 +70,7 @@ void startWarp(Warp &warp, Block &block, uint32_t index) {
   if (grid.options.checks.initialised)
     warp.localWritten.assign(warp.local.size() / 8 + 1, 0);
   warp.joins.clear();
+  warp.copies = AsyncCopies();
   warp.splits.assign(1, Split());
   warp.splits[0].mask = warp.live;
   warp.current = 0;
@@ -98,6 +99,8 @@ void startBlock(Worker &worker, uint64_t number) {
     barrier = NamedBarrier();
   for (uint32_t i = 0; i < grid.warpsPerBlock; ++i)
     startWarp(block->warps[i], *block, i);
+  if (grid.options.checks.races)
+    startOrder(*block);
   worker.resident.push_back(std::move(block));
 }
 
