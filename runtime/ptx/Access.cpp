@@ -19,6 +19,7 @@ const char *nameOf(AccessKind kind) {
   case AccessKind::Read:
     return "read";
   case AccessKind::Write:
+  case AccessKind::AsyncWrite:
     return "write";
   case AccessKind::Atomic:
     return "atomic operation";
@@ -63,10 +64,11 @@ struct Request {
 Flow checkAlignment(const Request &request) {
   uint64_t bits = 0;
   forLanes(request.mask, [&](uint32_t lane) { bits |= request.address[lane]; });
-  if (!(bits & (request.bytes - 1)))
+  const uint64_t low = (request.bytes & -request.bytes) - 1;
+  if (!(bits & low))
     return Flow::Next;
   for (uint32_t lanes = request.mask; lanes; lanes &= lanes - 1)
-    if (request.address[lowestLane(lanes)] & (request.bytes - 1))
+    if (request.address[lowestLane(lanes)] & low)
       return request.fail(lowestLane(lanes), "is misaligned");
   return Flow::Next;
 }
@@ -109,7 +111,8 @@ Flow checkRaces(const Request &request, Shadow &shadow, const uint64_t *offset,
   now.agent = static_cast<uint8_t>(warp.index);
   now.strong = instruction.strong;
   const bool writes = request.kind != AccessKind::Read;
-  const bool reads = request.kind != AccessKind::Write;
+  const bool reads =
+      request.kind == AccessKind::Read || request.kind == AccessKind::Atomic;
   const uint32_t choice = block.worker->random.below(2);
   for (uint32_t lanes = request.mask; lanes; lanes &= lanes - 1) {
     const uint32_t lane = lowestLane(lanes);
@@ -120,6 +123,8 @@ Flow checkRaces(const Request &request, Shadow &shadow, const uint64_t *offset,
     shadow.forCells(offset[lane], request.bytes, [&](Cell &cell) {
       other = writes ? recordWrite(warp, now, cell)
                      : recordRead(warp, now, cell, choice);
+      if (!other && request.kind == AccessKind::AsyncWrite)
+        cell.write.epoch = kInFlight;
       if (!other && instruction.nonCoherent && cell.write.exists())
         other = &cell.write;
       return !other;
@@ -144,6 +149,8 @@ Shadow &globalShadow(Grid &grid, const DeviceMemory::Allocation &allocation) {
 Flow accessGlobal(const Request &request) {
   Worker &worker = *request.warp.block->worker;
   Grid &grid = *worker.grid;
+  const bool reads =
+      request.kind == AccessKind::Read || request.kind == AccessKind::Atomic;
   const DeviceMemory::Allocation *allocation = worker.lastAllocation;
   uint64_t offset[kLanes];
   for (uint32_t lanes = request.mask; lanes;) {
@@ -179,8 +186,7 @@ Flow accessGlobal(const Request &request) {
         return part.fail(lane, "changes memory that is read-only");
       worker.sinceProgress = 0;
     }
-    if (request.kind != AccessKind::Write && allocation->written &&
-        grid.options.checks.initialised)
+    if (reads && allocation->written && grid.options.checks.initialised)
       if (checkWritten(part, allocation->written, offset) == Flow::Fail)
         return Flow::Fail;
     if (grid.options.checks.races && !allocation->readOnly &&
@@ -214,7 +220,8 @@ Flow accessShared(const Request &request) {
     return Flow::Fail;
   if (block.sharedWritten.empty())
     return Flow::Next;
-  if (request.kind != AccessKind::Write &&
+  if ((request.kind == AccessKind::Read ||
+       request.kind == AccessKind::Atomic) &&
       checkWritten(request, block.sharedWritten.data(), offset) == Flow::Fail)
     return Flow::Fail;
   if (request.kind != AccessKind::Read)
@@ -334,6 +341,13 @@ Flow findAccess(Warp &warp, const Instruction &instruction, uint32_t mask,
     mask &= ~same;
   }
   return Flow::Next;
+}
+
+Flow findAccessAs(Warp &warp, const Instruction &instruction, uint32_t mask,
+                  Access &access, uint32_t bytes, AccessKind kind,
+                  Space space) {
+  return accessOne({warp, instruction, mask, access.address, access.host, bytes,
+                    kind, space});
 }
 
 std::string describeRace(const Warp &warp, const Stamp &other) {

@@ -11,7 +11,8 @@
 
 namespace ssmrt::ptx {
 
-enum class AccessKind : uint8_t { Read, Write, Atomic };
+/// An AsyncWrite has begun, and is in flight until somebody waits for it.
+enum class AccessKind : uint8_t { Read, Write, Atomic, AsyncWrite };
 
 /// What the lanes of a warp access at once.
 struct Access {
@@ -27,6 +28,11 @@ void computeAddresses(Warp &warp, const Instruction &instruction,
 /// checking bounds, alignment and whatever else is checked.
 Flow findAccess(Warp &warp, const Instruction &instruction, uint32_t mask,
                 Access &access, uint32_t bytes, AccessKind kind);
+
+/// As findAccess, in `space` instead of the instruction's. `bytes` need not be
+/// a power of two; then only the address's lowest bits are not checked.
+Flow findAccessAs(Warp &warp, const Instruction &instruction, uint32_t mask,
+                  Access &access, uint32_t bytes, AccessKind kind, Space space);
 
 /// "races with the write at line 7 by block (0,0,0) thread (1,0,0)".
 std::string describeRace(const Warp &warp, const Stamp &other);

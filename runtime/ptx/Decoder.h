@@ -163,5 +163,7 @@ bool decodeAtomic(Decoder &decoder);
 bool decodeWarp(Decoder &decoder);
 bool decodeBarrier(Decoder &decoder);
 bool decodeControl(Decoder &decoder);
+bool decodeAsyncCopy(Decoder &decoder);
+bool decodeMatrix(Decoder &decoder);
 
 } // namespace ssmrt::ptx

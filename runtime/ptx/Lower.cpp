@@ -395,7 +395,8 @@ Status Lowering::instruction(const Statement &statement) {
       decodeInteger(decoder) || decodeBits(decoder) || decodeFloat(decoder) ||
       decodeHalf(decoder) || decodeCompare(decoder) || decodeConvert(decoder) ||
       decodeMove(decoder) || decodeMemory(decoder) || decodeAtomic(decoder) ||
-      decodeWarp(decoder) || decodeBarrier(decoder) || decodeControl(decoder);
+      decodeWarp(decoder) || decodeBarrier(decoder) || decodeControl(decoder) ||
+      decodeAsyncCopy(decoder) || decodeMatrix(decoder);
   if (!known)
     return error(statement,
                  "unsupported instruction " + quote(statement.mnemonic));
