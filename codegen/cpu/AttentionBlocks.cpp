@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/VectorMath.h"
 #include "codegen/cpu/Attention.h"
-#include "codegen/cpu/VectorMath.h"
+#include "codegen/cpu/KernelBuilder.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 

@@ -14,9 +14,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/VectorMath.h"
 #include "codegen/cpu/Emitters.h"
 #include "codegen/cpu/KernelBuilder.h"
-#include "codegen/cpu/VectorMath.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/Support/MathExtras.h"

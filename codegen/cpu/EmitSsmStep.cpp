@@ -13,8 +13,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/VectorMath.h"
 #include "codegen/cpu/Emitters.h"
-#include "codegen/cpu/VectorMath.h"
+#include "codegen/cpu/KernelBuilder.h"
 
 using namespace mlir;
 using namespace ssm;

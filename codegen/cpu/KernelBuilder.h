@@ -13,12 +13,10 @@
 
 #pragma once
 
+#include "codegen/CodeBuilder.h"
 #include "codegen/cpu/Target.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace ssm {
 
@@ -29,10 +27,8 @@ struct Kernel {
   mlir::Value args, begin, end, scratch;
 };
 
-/// An OpBuilder with short forms for what kernels consist of. Arithmetic works
-/// on scalars and vectors alike and picks the float or integer operation by
-/// type; an operand that is a scalar beside a vector is broadcast.
-class KernelBuilder : public mlir::ImplicitLocOpBuilder {
+/// The builder of a CPU kernel: registers of the target's width and memory.
+class KernelBuilder : public CodeBuilder {
 public:
   KernelBuilder(mlir::Location loc, const Target &target);
 
@@ -44,85 +40,18 @@ public:
   void finishKernel();
 
   //===--------------------------------------------------------------------===//
-  // Types and constants
+  // Registers
   //===--------------------------------------------------------------------===//
 
   /// f32 lanes of a vector register.
   int64_t lanes() const { return target.lanes; }
   mlir::Type pointerType();
-  /// `count` elements; a scalar when `count` is 0.
-  mlir::Type vectorOf(mlir::Type element, int64_t count);
   /// A register of f32.
   mlir::Type vectorF32() { return vectorOf(getF32Type(), lanes()); }
-
-  mlir::Value i64(int64_t value);
-  mlir::Value i32(int64_t value);
-  mlir::Value f32(double value);
   /// A register of f32 with `value` in every lane.
   mlir::Value splat(double value) { return constant(vectorF32(), value); }
-  /// Constant of a float or integer type, splat for a vector.
-  mlir::Value constant(mlir::Type type, double value);
-  mlir::Value constant(mlir::Type type, int64_t value);
-  mlir::Value constant(mlir::Type type, int value) {
-    return constant(type, static_cast<int64_t>(value));
-  }
-
-  //===--------------------------------------------------------------------===//
-  // Arithmetic
-  //===--------------------------------------------------------------------===//
-
-  mlir::Value add(mlir::Value lhs, mlir::Value rhs);
-  mlir::Value sub(mlir::Value lhs, mlir::Value rhs);
-  mlir::Value mul(mlir::Value lhs, mlir::Value rhs);
-  mlir::Value add(mlir::Value lhs, int64_t rhs) { return add(lhs, i64(rhs)); }
-  mlir::Value sub(mlir::Value lhs, int64_t rhs) { return sub(lhs, i64(rhs)); }
-  mlir::Value mul(mlir::Value lhs, int64_t rhs) { return mul(lhs, i64(rhs)); }
-  /// Float quotient.
-  mlir::Value div(mlir::Value lhs, mlir::Value rhs);
-  /// Quotient and remainder of integers that are not negative; shifts and masks
-  /// for powers of two.
-  mlir::Value div(mlir::Value lhs, int64_t rhs);
-  mlir::Value rem(mlir::Value lhs, int64_t rhs);
-  /// lhs * rhs + addend in one rounding.
-  mlir::Value fma(mlir::Value lhs, mlir::Value rhs, mlir::Value addend);
-  mlir::Value neg(mlir::Value value);
-  mlir::Value abs(mlir::Value value);
-  mlir::Value sqrt(mlir::Value value);
-  /// One instruction each; for floats what a NaN gives is not defined.
-  mlir::Value min(mlir::Value lhs, mlir::Value rhs);
-  mlir::Value max(mlir::Value lhs, mlir::Value rhs);
-  /// max and min of a value and a bound, where a NaN in `value` stays one.
-  mlir::Value atLeast(mlir::Value value, mlir::Value bound);
-  mlir::Value atMost(mlir::Value value, mlir::Value bound);
-  mlir::Value cmp(mlir::arith::CmpIPredicate predicate, mlir::Value lhs,
-                  mlir::Value rhs);
-  mlir::Value cmp(mlir::arith::CmpFPredicate predicate, mlir::Value lhs,
-                  mlir::Value rhs);
-  mlir::Value select(mlir::Value condition, mlir::Value ifTrue,
-                     mlir::Value ifFalse);
-  mlir::Value bitAnd(mlir::Value lhs, mlir::Value rhs);
-  mlir::Value bitOr(mlir::Value lhs, mlir::Value rhs);
-  mlir::Value shiftLeft(mlir::Value value, int64_t bits);
-  mlir::Value shiftRight(mlir::Value value, int64_t bits); // logical
-  /// Same bits, as `element` (scalar type) in each lane.
-  mlir::Value bitcast(mlir::Value value, mlir::Type element);
-  /// Sign extension (or truncation) of an integer to i64.
-  mlir::Value toI64(mlir::Value value);
-
+  using CodeBuilder::broadcast;
   mlir::Value broadcast(mlir::Value scalar);
-  mlir::Value broadcast(mlir::Value scalar, int64_t count);
-  /// Lane `index` of a vector.
-  mlir::Value lane(mlir::Value vector, int64_t index);
-  mlir::Value shuffle(mlir::Value first, mlir::Value second,
-                      llvm::ArrayRef<int64_t> mask);
-  /// Sum or maximum of all lanes: halves are combined lane by lane until one is
-  /// left, so the order is fixed.
-  mlir::Value reduceAdd(mlir::Value vector);
-  mlir::Value reduceMax(mlir::Value vector);
-  /// Vector i32 <0, 1, ...>.
-  mlir::Value laneNumbers(int64_t count);
-  /// Mask vector i1: lane number < `count` (i64).
-  mlir::Value laneMask(mlir::Value count, int64_t lanes);
 
   //===--------------------------------------------------------------------===//
   // Memory
@@ -186,24 +115,9 @@ public:
   void prefetchForWrite(mlir::Value pointer);
 
   //===--------------------------------------------------------------------===//
-  // Control flow
+  // Loops over registers
   //===--------------------------------------------------------------------===//
 
-  using Values = llvm::SmallVector<mlir::Value>;
-  /// for (i = lower; i < upper; i += step) with loop-carried values.
-  Values
-  forLoop(mlir::Value lower, mlir::Value upper, mlir::Value step,
-          mlir::ValueRange inits,
-          llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> body);
-  void forLoop(mlir::Value lower, mlir::Value upper, mlir::Value step,
-               llvm::function_ref<void(mlir::Value)> body);
-  void forLoop(mlir::Value lower, mlir::Value upper, int64_t step,
-               llvm::function_ref<void(mlir::Value)> body) {
-    forLoop(lower, upper, i64(step), body);
-  }
-  /// A loop over 0..count of known length; one pass needs no loop.
-  void forLoop(int64_t count, int64_t step,
-               llvm::function_ref<void(mlir::Value)> body);
   /// Calls `body` for each register of `count` consecutive floats with its
   /// offset and the number of its lanes that exist (null: all).
   void forVectors(int64_t count,
@@ -213,34 +127,11 @@ public:
   void
   forTiles(int64_t count, int64_t width,
            llvm::function_ref<void(mlir::Value, int64_t, mlir::Value)> body);
-  void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
-  void ifElse(mlir::Value condition, llvm::function_ref<void()> ifTrue,
-              llvm::function_ref<void()> ifFalse);
-  Values ifElse(mlir::Value condition, mlir::TypeRange types,
-                llvm::function_ref<Values()> ifTrue,
-                llvm::function_ref<Values()> ifFalse);
-
-  //===--------------------------------------------------------------------===//
-  // Regions
-  //===--------------------------------------------------------------------===//
-
-  /// Clones a scalar region of a kern operation onto `arguments` (all scalars
-  /// or all vectors of one length) and returns what it yields. Operations of
-  /// `math` become the expansions of VectorMath.h.
-  mlir::Value cloneRegion(mlir::Region &region,
-                          llvm::ArrayRef<mlir::Value> arguments);
 
 private:
-  mlir::Value extremum(mlir::Value lhs, mlir::Value rhs, bool wantMax);
-  mlir::Value reduce(mlir::Value vector,
-                     llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)>);
-  void unify(mlir::Value &lhs, mlir::Value &rhs);
   mlir::Value loadPart(mlir::Value pointer, mlir::Type element, int64_t width,
                        mlir::Value count);
   void storePart(mlir::Value value, mlir::Value pointer, mlir::Value count);
-  mlir::Value cloneOperation(mlir::Operation &op,
-                             llvm::ArrayRef<mlir::Value> operands,
-                             int64_t width);
 };
 
 //===----------------------------------------------------------------------===//

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-#===- minimax.py - Coefficients of codegen/cpu/VectorMath.cpp ------------===//
+#===- minimax.py - Coefficients of codegen/VectorMath.cpp ----------------===//
 #
 # Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -14,36 +14,36 @@
 
 #pragma once
 
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/CodeBuilder.h"
 
 namespace ssm {
 
 /// 2^x. `degree` 5: 2.6 ulp, 6: 1.5 ulp. Exactly 0 below -127 and infinity from
 /// 128 on.
-mlir::Value exp2(KernelBuilder &builder, mlir::Value x, int degree = 6);
+mlir::Value exp2(CodeBuilder &builder, mlir::Value x, int degree = 6);
 
 /// The same for x that is not positive, one instruction shorter.
-mlir::Value exp2NonPositive(KernelBuilder &builder, mlir::Value x,
+mlir::Value exp2NonPositive(CodeBuilder &builder, mlir::Value x,
                             int degree = 6);
 
 /// e^x, 2 ulp; the largest number instead of infinity.
-mlir::Value exp(KernelBuilder &builder, mlir::Value x);
+mlir::Value exp(CodeBuilder &builder, mlir::Value x);
 
 /// log(1 + x) for x > -1, 2 ulp.
-mlir::Value log1p(KernelBuilder &builder, mlir::Value x);
+mlir::Value log1p(CodeBuilder &builder, mlir::Value x);
 
 /// Hyperbolic tangent, 3 ulp.
-mlir::Value tanh(KernelBuilder &builder, mlir::Value x);
+mlir::Value tanh(CodeBuilder &builder, mlir::Value x);
 
 /// Error function, 3 ulp.
-mlir::Value erf(KernelBuilder &builder, mlir::Value x);
+mlir::Value erf(CodeBuilder &builder, mlir::Value x);
 
 /// Sine and cosine of an angle of `turns` (i32) / 2^32 turns, absolute error
 /// 1e-7.
-std::pair<mlir::Value, mlir::Value> sinCosOfTurns(KernelBuilder &builder,
+std::pair<mlir::Value, mlir::Value> sinCosOfTurns(CodeBuilder &builder,
                                                   mlir::Value turns);
 
 /// 1 / sqrt(x) by square root and division, 1 ulp.
-mlir::Value rsqrt(KernelBuilder &builder, mlir::Value x);
+mlir::Value rsqrt(CodeBuilder &builder, mlir::Value x);
 
 } // namespace ssm

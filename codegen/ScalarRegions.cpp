@@ -1,11 +1,11 @@
-//===- KernelRegions.cpp - Scalar regions on vectors ----------------------===//
+//===- ScalarRegions.cpp - Scalar regions on vectors ----------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/cpu/VectorMath.h"
+#include "codegen/VectorMath.h"
 
 #include "dialect/Kern.h"
 #include "mlir/IR/IRMapping.h"
@@ -15,8 +15,8 @@ using namespace mlir;
 using namespace ssm;
 
 /// The result of one operation of a region, on vectors of `width`.
-Value KernelBuilder::cloneOperation(Operation &op, ArrayRef<Value> operands,
-                                    int64_t width) {
+Value CodeBuilder::cloneOperation(Operation &op, ArrayRef<Value> operands,
+                                  int64_t width) {
   return llvm::TypeSwitch<Operation *, Value>(&op)
       .Case([&](arith::ConstantOp constantOp) -> Value {
         auto number = dyn_cast<FloatAttr>(constantOp.getValue());
@@ -31,8 +31,8 @@ Value KernelBuilder::cloneOperation(Operation &op, ArrayRef<Value> operands,
           [&](auto) { return atLeast(operands[0], operands[1]); })
       .Case<arith::MinimumFOp, arith::MinNumFOp>(
           [&](auto) { return atMost(operands[0], operands[1]); })
-      .Case([&](math::ExpOp) { return ssm::exp(*this, operands[0]); })
-      .Case([&](math::Exp2Op) { return ssm::exp2(*this, operands[0]); })
+      .Case([&](math::ExpOp) { return exp(operands[0]); })
+      .Case([&](math::Exp2Op) { return exp2(operands[0]); })
       .Case([&](math::Log1pOp) { return ssm::log1p(*this, operands[0]); })
       .Case([&](math::TanhOp) { return ssm::tanh(*this, operands[0]); })
       .Case([&](math::ErfOp) { return ssm::erf(*this, operands[0]); })
@@ -47,7 +47,7 @@ Value KernelBuilder::cloneOperation(Operation &op, ArrayRef<Value> operands,
       });
 }
 
-Value KernelBuilder::cloneRegion(Region &region, ArrayRef<Value> arguments) {
+Value CodeBuilder::cloneRegion(Region &region, ArrayRef<Value> arguments) {
   auto vector = dyn_cast<VectorType>(arguments.front().getType());
   int64_t width = vector ? vector.getNumElements() : 0;
   IRMapping mapping;

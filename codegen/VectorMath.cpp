@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/cpu/VectorMath.h"
+#include "codegen/VectorMath.h"
 
 #include <limits>
 
@@ -45,11 +45,11 @@ static constexpr double kCosOfTurns[] = {-19.7392087, 64.9393218, -85.4432363,
 /// Added to a float below 2^22 it leaves the nearest integer in the last bits.
 static constexpr double kRoundingNumber = 12582912.0; // 1.5 * 2^23
 
-static Value like(KernelBuilder &b, Value value, double number) {
+static Value like(CodeBuilder &b, Value value, double number) {
   return b.constant(value.getType(), number);
 }
 
-static Value polynomial(KernelBuilder &b, ArrayRef<double> coefficients,
+static Value polynomial(CodeBuilder &b, ArrayRef<double> coefficients,
                         Value x) {
   Value sum = like(b, x, coefficients.back());
   for (double coefficient : llvm::reverse(coefficients.drop_back()))
@@ -58,8 +58,8 @@ static Value polynomial(KernelBuilder &b, ArrayRef<double> coefficients,
 }
 
 /// 2^r times 2^n: r in [-1/2, 1/2], n in the last bits of `shifted`.
-static Value scaledExp2(KernelBuilder &b, ArrayRef<double> coefficients,
-                        Value r, Value shifted) {
+static Value scaledExp2(CodeBuilder &b, ArrayRef<double> coefficients, Value r,
+                        Value shifted) {
   Value power = b.fma(polynomial(b, coefficients, r), r, like(b, r, 1.0));
   Value exponent = b.shiftLeft(b.bitcast(shifted, b.getI32Type()), 23);
   Value bits =
@@ -67,7 +67,7 @@ static Value scaledExp2(KernelBuilder &b, ArrayRef<double> coefficients,
   return b.bitcast(bits, b.getF32Type());
 }
 
-Value ssm::exp2NonPositive(KernelBuilder &b, Value x, int degree) {
+Value ssm::exp2NonPositive(CodeBuilder &b, Value x, int degree) {
   // At the bound r is 0 and the power 1, so the sum of the exponents is zero.
   Value bounded = b.atLeast(x, like(b, x, -127.0));
   Value rounding = like(b, x, kRoundingNumber);
@@ -78,12 +78,12 @@ Value ssm::exp2NonPositive(KernelBuilder &b, Value x, int degree) {
   return scaledExp2(b, kExp2Degree6, r, shifted);
 }
 
-Value ssm::exp2(KernelBuilder &b, Value x, int degree) {
+Value ssm::exp2(CodeBuilder &b, Value x, int degree) {
   // At this bound the sum of the exponents is that of infinity.
   return exp2NonPositive(b, b.atMost(x, like(b, x, 128.0)), degree);
 }
 
-Value ssm::exp(KernelBuilder &b, Value x) {
+Value ssm::exp(CodeBuilder &b, Value x) {
   // Bounds just inside -127 log 2 and 128 log 2: the result is the smallest and
   // the largest number.
   Value bounded =
@@ -97,7 +97,7 @@ Value ssm::exp(KernelBuilder &b, Value x) {
   return scaledExp2(b, kExp2Degree6, r, shifted);
 }
 
-Value ssm::log1p(KernelBuilder &b, Value x) {
+Value ssm::log1p(CodeBuilder &b, Value x) {
   // 1 + x = 2^k (1 + f), f in [-1/4, 1/2]: f = 2^-k x + (2^-k - 1) has one
   // rounding, because 2^-k x only changes the exponent of x.
   Type i32 = b.getI32Type();
@@ -126,14 +126,14 @@ Value ssm::log1p(KernelBuilder &b, Value x) {
 }
 
 /// Magnitude and sign of `x` put together again.
-static Value withSign(KernelBuilder &b, Value magnitude, Value x) {
+static Value withSign(CodeBuilder &b, Value magnitude, Value x) {
   Type i32 = b.getI32Type();
   Value bits = b.bitcast(x, i32);
   Value sign = b.bitAnd(bits, b.constant(bits.getType(), INT32_MIN));
   return b.bitcast(b.bitOr(b.bitcast(magnitude, i32), sign), b.getF32Type());
 }
 
-Value ssm::tanh(KernelBuilder &b, Value x) {
+Value ssm::tanh(CodeBuilder &b, Value x) {
   Value square = b.mul(x, x);
   Value small = b.fma(b.mul(polynomial(b, kTanh, square), square), x, x);
   // 1 - 2 / (e^2|x| + 1)
@@ -146,7 +146,7 @@ Value ssm::tanh(KernelBuilder &b, Value x) {
   return b.select(isSmall, small, withSign(b, large, x));
 }
 
-Value ssm::erf(KernelBuilder &b, Value x) {
+Value ssm::erf(CodeBuilder &b, Value x) {
   Value square = b.mul(x, x);
   Value small = b.fma(polynomial(b, kErfSmall, square), x, x);
   Value magnitude = b.atMost(b.abs(x), like(b, x, 4.0));
@@ -157,13 +157,14 @@ Value ssm::erf(KernelBuilder &b, Value x) {
   return b.select(isSmall, small, withSign(b, large, x));
 }
 
-std::pair<Value, Value> ssm::sinCosOfTurns(KernelBuilder &b, Value turns) {
+std::pair<Value, Value> ssm::sinCosOfTurns(CodeBuilder &b, Value turns) {
   // The nearest multiple of a quarter turn, and what is left: exact integers.
   auto integer = [&](int64_t value) {
     return b.constant(turns.getType(), value);
   };
-  Value quarter = b.shiftRight(b.add(turns, integer(1 << 29)), 30);
-  Value rest = b.sub(turns, b.shiftLeft(quarter, 30));
+  Value rounded = arith::AddIOp::create(b, turns, integer(1 << 29));
+  Value quarter = b.shiftRight(rounded, 30);
+  Value rest = arith::SubIOp::create(b, turns, b.shiftLeft(quarter, 30));
   Type floats = b.bitcast(rest, b.getF32Type()).getType();
   Value x = b.mul(arith::SIToFPOp::create(b, floats, rest),
                   b.constant(floats, 0x1p-32));
@@ -183,6 +184,6 @@ std::pair<Value, Value> ssm::sinCosOfTurns(KernelBuilder &b, Value turns) {
           negateIf(b.select(isOdd, sine, cosine), b.add(quarter, integer(1)))};
 }
 
-Value ssm::rsqrt(KernelBuilder &b, Value x) {
+Value ssm::rsqrt(CodeBuilder &b, Value x) {
   return b.div(like(b, x, 1.0), b.sqrt(x));
 }
