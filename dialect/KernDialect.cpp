@@ -113,35 +113,61 @@ OpFoldResult ColumnsOp::fold(FoldAdaptor) {
   return getResult();
 }
 
-LogicalResult RowwiseOp::verify() {
-  int64_t width = size(getInput(), 1), groups = getGroups();
-  if (size(getResult(), 1) != width)
-    return emitOpError("expected a result of ") << width << " columns";
+/// What `kern.rowwise` and the norm of `kern.norm_gemm` share.
+static LogicalResult verifyNorm(Operation *op, int64_t width, int64_t groups,
+                                ValueRange elements, ValueRange columns,
+                                Region &value, Region &finish) {
   if (groups < 1 || width % groups)
-    return emitOpError("expected 'groups' ")
+    return op->emitOpError("expected 'groups' ")
            << groups << " to divide " << width << " columns";
-  size_t elements = getElements().size(), columns = getColumns().size();
-  if (failed(verifyWidths(*this, getColumns(), width, getElements(), width)) ||
-      failed(verifyRegion(*this, getValue(), "value", 1 + elements)))
+  if (failed(verifyWidths(op, columns, width, elements, width)) ||
+      failed(verifyRegion(op, value, "value", 1 + elements.size())))
     return failure();
-  return verifyRegion(*this, getFinish(), "finish", 3 + elements + columns);
+  return verifyRegion(op, finish, "finish",
+                      3 + elements.size() + columns.size());
 }
 
-LogicalResult GemmOp::verify() {
-  int64_t sums = size(getWeight(), 0);
-  int64_t accumulators = getPaired() ? 2 : 1;
-  if (getPaired() && (*getPaired() < 1 || sums % (2 * *getPaired())))
-    return emitOpError("expected pairs of ")
-           << *getPaired() << " columns to divide " << sums << " columns";
-  int64_t width = sums / accumulators;
+LogicalResult RowwiseOp::verify() {
+  int64_t width = size(getInput(), 1);
   if (size(getResult(), 1) != width)
-    return emitOpError("expected a result of ")
-           << width << " columns, got " << size(getResult(), 1);
-  if (failed(verifyWidths(*this, getColumns(), sums, getElements(), width)))
+    return emitOpError("expected a result of ") << width << " columns";
+  return verifyNorm(*this, width, getGroups(), getElements(), getColumns(),
+                    getValue(), getFinish());
+}
+
+/// What `kern.gemm` and the product of `kern.norm_gemm` share.
+template <typename OpTy> static LogicalResult verifyProduct(OpTy op) {
+  int64_t sums = size(op.getWeight(), 0);
+  std::optional<int64_t> paired = op.getPaired();
+  int64_t accumulators = paired ? 2 : 1;
+  if (paired && (*paired < 1 || sums % (2 * *paired)))
+    return op.emitOpError("expected pairs of ")
+           << *paired << " columns to divide " << sums << " columns";
+  int64_t width = sums / accumulators;
+  if (size(op.getResult(), 1) != width)
+    return op.emitOpError("expected a result of ")
+           << width << " columns, got " << size(op.getResult(), 1);
+  if (failed(verifyWidths(op, op.getColumns(), sums, op.getElements(), width)))
     return failure();
-  return verifyRegion(*this, getEpilogue(), "epilogue",
-                      accumulators * (1 + getColumns().size()) +
-                          getElements().size());
+  return verifyRegion(op, op.getEpilogue(), "epilogue",
+                      accumulators * (1 + op.getColumns().size()) +
+                          op.getElements().size());
+}
+
+LogicalResult GemmOp::verify() { return verifyProduct(*this); }
+
+LogicalResult NormGemmOp::verify() {
+  int64_t width = size(getInput(), 1);
+  if (size(getWeight(), 1) != width)
+    return emitOpError("expected a weight of ")
+           << width << " columns, got " << size(getWeight(), 1);
+  if (!getRounded().isF32() && !getRounded().isBF16())
+    return emitOpError("expected 'rounded' to be f32 or bf16, got ")
+           << getRounded();
+  if (failed(verifyNorm(*this, width, getGroups(), getNormElements(),
+                        getNormColumns(), getValue(), getFinish())))
+    return failure();
+  return verifyProduct(*this);
 }
 
 LogicalResult ConvOp::verify() {

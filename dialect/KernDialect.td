@@ -81,12 +81,14 @@ def Kern_GemmScheduleAttr : Kern_Attr<"GemmSchedule", "gemm_schedule"> {
     number of rows (-1: any). `block_rows` rows share each load of weights;
     `panel` output columns lie together in a packed weight and `pair` input
     channels beside each other in it. With `dot`, 16-bit inputs meet in the target's
-    16-bit dot instruction.
+    16-bit dot instruction. On a GPU a block of the streaming form has
+    `block_columns` output channels (0: the target has no such choice).
   }];
   let parameters = (ins EnumParameter<Kern_GemmForm>:$form, "int64_t":$max_rows,
     "int64_t":$block_rows, "int64_t":$panel, "int64_t":$pair,
-    DefaultValuedParameter<"bool", "false">:$dot);
-  let assemblyFormat = "`<` $form `,` struct($max_rows, $block_rows, $panel, $pair, $dot) `>`";
+    DefaultValuedParameter<"bool", "false">:$dot,
+    DefaultValuedParameter<"int64_t", "0">:$block_columns);
+  let assemblyFormat = "`<` $form `,` struct($max_rows, $block_rows, $panel, $pair, $dot, $block_columns) `>`";
 }
 
 #endif // KERN_DIALECT_TD

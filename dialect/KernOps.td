@@ -91,6 +91,8 @@ def Kern_GemmOp : Kern_Op<"gemm", [IsolatedFromAbove, AttrSizedOperandSegments,
     Sums run over k in increasing order in f32 (or in pairs by the target's dot
     instruction) in every form of the schedule, so a row's bits do not depend on how
     many rows a call has.
+    On a GPU the streaming form deals k to lanes and warps and adds their sums in a
+    fixed order: a row's bits depend on the form and its `block_columns`.
   }];
   let arguments = (ins Kern_Rows:$input, Ssm_Matrix:$weight,
     Variadic<Ssm_Vector>:$columns, Variadic<Kern_Rows>:$elements,
@@ -103,6 +105,37 @@ def Kern_GemmOp : Kern_Op<"gemm", [IsolatedFromAbove, AttrSizedOperandSegments,
     (`elements` `(` $elements^ `:` type($elements) `)`)?
     (`paired` `(` $paired^ `)`)? (`schedule` $schedule^)? attr-dict
     `:` type($input) `,` type($weight) `->` type($result) $epilogue
+  }];
+  let hasVerifier = 1;
+}
+
+def Kern_NormGemmOp : Kern_Op<"norm_gemm", [IsolatedFromAbove, AttrSizedOperandSegments]> {
+  let summary = "Rows with a statistic and their matrix product, in one kernel";
+  let description = [{
+    x = finish(v, mean, rstd, ...) as `kern.rowwise` computes it of `input`,
+    `norm_elements` and `norm_columns`, rounded to `rounded`; result as `kern.gemm` of x
+    and `weight`. The rows x never lie in memory: a kernel computes them as often as it
+    has blocks, so this is for few rows.
+  }];
+  let arguments = (ins Kern_Rows:$input, Variadic<Kern_Rows>:$norm_elements,
+    Variadic<Ssm_Vector>:$norm_columns, Ssm_Matrix:$weight,
+    Variadic<Ssm_Vector>:$columns, Variadic<Kern_Rows>:$elements,
+    Kern_Statistic:$statistic, DefaultValuedAttr<I64Attr, "1">:$groups,
+    DefaultValuedAttr<F64Attr, "0.0">:$eps, UnitAttr:$gather, TypeAttr:$rounded,
+    OptionalAttr<I64Attr>:$paired,
+    OptionalAttr<TypedArrayAttrBase<Kern_GemmScheduleAttr, "gemm schedule">>:$schedule);
+  let regions = (region SizedRegion<1>:$value, SizedRegion<1>:$finish,
+                        SizedRegion<1>:$epilogue);
+  let results = (outs Kern_Rows:$result);
+  let assemblyFormat = [{
+    $statistic $input (`elements` `(` $norm_elements^ `:` type($norm_elements) `)`)?
+    (`columns` `(` $norm_columns^ `:` type($norm_columns) `)`)?
+    (`groups` `(` $groups^ `)`)? (`eps` `(` $eps^ `)`)? (`gather` $gather^)?
+    `rounded` $rounded `gemm` $weight (`columns` `(` $columns^ `:` type($columns) `)`)?
+    (`elements` `(` $elements^ `:` type($elements) `)`)?
+    (`paired` `(` $paired^ `)`)? (`schedule` $schedule^)? attr-dict
+    `:` type($input) `,` type($weight) `->` type($result)
+    `value` $value `finish` $finish `epilogue` $epilogue
   }];
   let hasVerifier = 1;
 }

@@ -57,7 +57,11 @@ LogicalResult ArgumentAttr::verify(EmitError emitError, ArgumentKind kind,
 
 LogicalResult VariantAttr::verify(EmitError emitError, StringAttr,
                                   int64_t maxRows, AffineMap grid,
-                                  AffineMap scratch) {
+                                  AffineMap scratch, int64_t block,
+                                  int64_t shared) {
+  if (block < 0 || shared < 0 || (shared && !block))
+    return emitError() << "expected 'shared' bytes only beside a 'block', got "
+                       << shared << " and " << block;
   if (maxRows != -1 && maxRows < 1)
     return emitError() << "expected 'max_rows' to be positive or -1, got "
                        << maxRows;

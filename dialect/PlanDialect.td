@@ -55,13 +55,16 @@ def Plan_VariantAttr : Plan_Attr<"Variant", "variant"> {
   let description = [{
     `grid` is the number of units of work and `scratch` the bytes that each thread
     offers, over the symbols s0 = rows, s1 = sequences, s2 = tiles, s3 = outputs.
-    `max_rows` -1 stands for any number.
+    `max_rows` -1 stands for any number. On a GPU the units are blocks of `block`
+    threads, to which a launch gives `shared` bytes of shared memory.
   }];
   let parameters = (ins "::mlir::StringAttr":$name, "int64_t":$max_rows,
-    "::mlir::AffineMap":$grid, "::mlir::AffineMap":$scratch);
+    "::mlir::AffineMap":$grid, "::mlir::AffineMap":$scratch,
+    DefaultValuedParameter<"int64_t", "0">:$block,
+    DefaultValuedParameter<"int64_t", "0">:$shared);
   let assemblyFormat = [{
     `<` $name `,` `max_rows` `=` $max_rows `,` `grid` `=` $grid `,`
-    `scratch` `=` $scratch `>`
+    `scratch` `=` $scratch (`,` `block` `=` $block^)? (`,` `shared` `=` $shared^)? `>`
   }];
   let genVerifyDecl = 1;
 }

@@ -25,6 +25,23 @@ func.func private @rows(%tokens: tensor<?xi32>, %table: tensor<16x8xbf16>,
   return %3 : tensor<?x2xf32>
 }
 
+// CHECK-LABEL: func.func private @norm_gemm
+func.func private @norm_gemm(%x: tensor<?x8xf32>, %gain: tensor<8xf32>,
+    %w: tensor<16x8xbf16>, %bias: tensor<16xf32>) -> tensor<?x16xf32> {
+  // CHECK: kern.norm_gemm rms %{{.*}} elements({{.*}}) columns({{.*}}) groups(2) eps(1.0{{.*}}) gather rounded bf16 gemm %{{.*}} columns({{.*}}) schedule [#kern.gemm_schedule<stream, max_rows = 4, block_rows = 4, panel = 8, pair = 8, block_columns = 16>]
+  %0 = kern.norm_gemm rms %x elements(%x : tensor<?x8xf32>) columns(%gain : tensor<8xf32>) groups(2) eps(1.0e-5) gather rounded bf16 gemm %w columns(%bias : tensor<16xf32>) schedule [#kern.gemm_schedule<stream, max_rows = 4, block_rows = 4, panel = 8, pair = 8, block_columns = 16>] : tensor<?x8xf32>, tensor<16x8xbf16> -> tensor<?x16xf32> value {
+  ^bb0(%v: f32, %e: f32):
+    kern.yield %v : f32
+  } finish {
+  ^bb0(%v: f32, %mean: f32, %rstd: f32, %e: f32, %g: f32):
+    kern.yield %v : f32
+  } epilogue {
+  ^bb0(%sum: f32, %b: f32):
+    kern.yield %sum : f32
+  }
+  return %0 : tensor<?x16xf32>
+}
+
 // CHECK-LABEL: func.func private @mixers
 func.func private @mixers(%x: tensor<?x8xf32>, %seqs: !ssm.seqs,
     %w: tensor<8x4xf32>, %v: tensor<8xf32>, %a: tensor<8x2xf32>,

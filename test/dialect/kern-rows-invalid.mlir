@@ -144,3 +144,54 @@ func.func @gemm_pairs(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>) {
   }
   return
 }
+
+// -----
+
+func.func @norm_gemm_weight(%x: tensor<?x8xf32>, %w: tensor<16x4xf32>) -> tensor<?x16xf32> {
+  // expected-error @below {{'kern.norm_gemm' op expected a weight of 8 columns, got 4}}
+  %0 = kern.norm_gemm rms %x rounded f32 gemm %w : tensor<?x8xf32>, tensor<16x4xf32> -> tensor<?x16xf32> value {
+  ^bb0(%v: f32):
+    kern.yield %v : f32
+  } finish {
+  ^bb0(%v: f32, %mean: f32, %rstd: f32):
+    kern.yield %v : f32
+  } epilogue {
+  ^bb0(%sum: f32):
+    kern.yield %sum : f32
+  }
+  return %0 : tensor<?x16xf32>
+}
+
+// -----
+
+func.func @norm_gemm_rounded(%x: tensor<?x8xf32>, %w: tensor<16x8xf32>) -> tensor<?x16xf32> {
+  // expected-error @below {{'kern.norm_gemm' op expected 'rounded' to be f32 or bf16, got 'f16'}}
+  %0 = kern.norm_gemm rms %x rounded f16 gemm %w : tensor<?x8xf32>, tensor<16x8xf32> -> tensor<?x16xf32> value {
+  ^bb0(%v: f32):
+    kern.yield %v : f32
+  } finish {
+  ^bb0(%v: f32, %mean: f32, %rstd: f32):
+    kern.yield %v : f32
+  } epilogue {
+  ^bb0(%sum: f32):
+    kern.yield %sum : f32
+  }
+  return %0 : tensor<?x16xf32>
+}
+
+// -----
+
+func.func @norm_gemm_groups(%x: tensor<?x8xf32>, %w: tensor<16x8xf32>) -> tensor<?x16xf32> {
+  // expected-error @below {{'kern.norm_gemm' op expected 'groups' 3 to divide 8 columns}}
+  %0 = kern.norm_gemm rms %x groups(3) rounded f32 gemm %w : tensor<?x8xf32>, tensor<16x8xf32> -> tensor<?x16xf32> value {
+  ^bb0(%v: f32):
+    kern.yield %v : f32
+  } finish {
+  ^bb0(%v: f32, %mean: f32, %rstd: f32):
+    kern.yield %v : f32
+  } epilogue {
+  ^bb0(%sum: f32):
+    kern.yield %sum : f32
+  }
+  return %0 : tensor<?x16xf32>
+}
