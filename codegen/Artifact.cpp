@@ -43,6 +43,22 @@ LogicalResult ssm::addVariant(Artifact &artifact, plan::ProgramOp program,
   return success();
 }
 
+LogicalResult ssm::addVariant(Artifact &artifact, plan::ProgramOp program,
+                              const ssm::gpu::Image &image) {
+  FailureOr<ordered_json> json =
+      planToJson(program, [](StringRef) -> int64_t { return 0; });
+  if (failed(json))
+    return failure();
+  Artifact::Variant variant;
+  variant.target = program.getTarget().value_or("").str();
+  variant.precision = program.getPrecision().str();
+  variant.plan = json->dump();
+  variant.code.assign(image.ptx.begin(), image.ptx.end());
+  variant.cubin = image.cubin;
+  artifact.variants.push_back(std::move(variant));
+  return success();
+}
+
 /// What is common to all variants, as JSON text.
 static std::string manifestOf(const Artifact &artifact) {
   ordered_json images = ordered_json::array();
@@ -67,6 +83,9 @@ static ssmrt::SafeTensorsWriter layOut(const Artifact &artifact) {
     writer.setMetadata("plan." + std::to_string(index), variant.plan);
     writer.add("image." + std::to_string(index), ssmrt::DType::U8,
                {int64_t(variant.code.size())}, variant.code.data(), kPageBytes);
+    if (!variant.cubin.empty())
+      writer.add("cubin." + std::to_string(index), ssmrt::DType::U8,
+                 {int64_t(variant.cubin.size())}, variant.cubin.data());
     for (auto [number, weight] : llvm::enumerate(variant.weights))
       writer.add("weights." + std::to_string(index) + "." +
                      std::to_string(number),

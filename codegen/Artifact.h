@@ -8,6 +8,7 @@
 #pragma once
 
 #include "codegen/cpu/Image.h"
+#include "codegen/gpu/Gpu.h"
 #include "dialect/Plan.h"
 
 #include <memory>
@@ -23,7 +24,10 @@ struct Artifact {
     std::string target, precision;
     /// JSON text.
     std::string plan;
+    /// Machine code of a CPU, or PTX.
     std::vector<uint8_t> code;
+    /// For a GPU: machine code beside the PTX; may be empty.
+    std::string cubin;
     /// Packed weights in the order of the plan; empty unless embedded. They lie
     /// in memory that `owner` keeps.
     std::vector<llvm::ArrayRef<char>> weights;
@@ -45,6 +49,9 @@ struct Artifact {
 /// Adds `program`, whose kernels are compiled to `image`.
 mlir::LogicalResult addVariant(Artifact &artifact, plan::ProgramOp program,
                                const Image &image);
+
+mlir::LogicalResult addVariant(Artifact &artifact, plan::ProgramOp program,
+                               const gpu::Image &image);
 
 /// Packs the weights of the checkpoint in `folder` (or random:SEED) into every
 /// variant, so that the artifact runs by itself.

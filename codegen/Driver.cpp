@@ -8,6 +8,7 @@
 #include "codegen/Driver.h"
 
 #include "codegen/cpu/Cpu.h"
+#include "codegen/gpu/Gpu.h"
 #include "dialect/Kern.h"
 #include "passes/Passes.h"
 #include "passes/Pipelines.h"
@@ -30,6 +31,9 @@ std::optional<EmitLevel> ssm::emitLevelOf(StringRef name) {
       .Case("llvm", EmitLevel::Llvm)
       .Case("asm", EmitLevel::Assembly)
       .Case("obj", EmitLevel::Object)
+      .Case("tile", EmitLevel::Tile)
+      .Case("nvvm", EmitLevel::Nvvm)
+      .Case("ptx", EmitLevel::Ptx)
       .Default(std::nullopt);
 }
 
@@ -37,6 +41,7 @@ void ssm::registerCompiler(DialectRegistry &registry) {
   registry.insert<SsmDialect, kern::KernDialect, plan::PlanDialect,
                   func::FuncDialect>();
   registerCpuCodegen(registry);
+  ssm::gpu::registerGpuCodegen(registry);
 }
 
 FailureOr<Level> ssm::levelOf(ModuleOp module) {
@@ -94,11 +99,14 @@ static bool hasHalfWeights(ModuleOp module) {
 namespace {
 /// One image to make.
 struct Request {
-  Target target;
+  /// The target: of a CPU, unless `gpu` names one.
+  Target cpu;
+  const ssm::gpu::Target *gpu = nullptr;
   /// Resolved: f32 or bf16.
   std::string precision;
 
-  std::string name() const { return target.name + ", " + precision; }
+  std::string targetName() const { return gpu ? gpu->name.str() : cpu.name; }
+  std::string name() const { return targetName() + ", " + precision; }
 };
 
 /// Takes a module down, level by level.
@@ -128,33 +136,59 @@ LogicalResult Lowering::to(Level goal) {
                                   ? PrecisionPolicy::BF16
                                   : PrecisionPolicy::F32);
   if (level <= Level::Kern && goal > Level::Kern)
-    buildCpuPlanPipeline(passes, request.target.name);
+    request.gpu ? buildGpuPlanPipeline(passes, request.gpu->name)
+                : buildCpuPlanPipeline(passes, request.cpu.name);
   level = goal;
   return passes.run(module);
 }
 
+/// The attribute for a compiled form.
+static plan::VariantAttr variantOf(MLIRContext *context,
+                                   const KernelInfo &form) {
+  constexpr unsigned kSymbols = 4;
+  return plan::VariantAttr::get(
+      context, StringAttr::get(context, form.name), form.maxRows,
+      AffineMap::get(0, kSymbols, form.grid),
+      AffineMap::get(0, kSymbols, form.scratch), /*block=*/0, /*shared=*/0);
+}
+
+static plan::VariantAttr variantOf(MLIRContext *context,
+                                   const ssm::gpu::KernelInfo &form) {
+  constexpr unsigned kSymbols = 4;
+  AffineMap none =
+      AffineMap::get(0, kSymbols, getAffineConstantExpr(0, context));
+  return plan::VariantAttr::get(
+      context, StringAttr::get(context, form.name), form.maxRows,
+      AffineMap::get(0, kSymbols, form.grid), none, form.block, form.shared);
+}
+
+/// Emits the forms of `kernel` into `kernels`.
+template <typename TargetT>
+static LogicalResult emitForms(plan::KernelOp kernel, const TargetT &target,
+                               ModuleOp kernels) {
+  auto forms =
+      emitKernel(kernel.getComputation(), kernel.getSymName(), target, kernels);
+  if (failed(forms))
+    return failure();
+  MLIRContext *context = kernel.getContext();
+  SmallVector<Attribute> variants;
+  for (const auto &form : *forms)
+    variants.push_back(variantOf(context, form));
+  kernel.setVariantsAttr(ArrayAttr::get(context, variants));
+  return success();
+}
+
 FailureOr<OwningOpRef<ModuleOp>> Lowering::emitKernels() {
   auto program = *module.getOps<plan::ProgramOp>().begin();
-  MLIRContext *context = module.getContext();
-  Builder builder(context);
-  program.setTarget(request.target.name);
-  program.setFeaturesAttr(
-      builder.getStrArrayAttr(request.target.requiredFeatures));
+  Builder builder(module.getContext());
+  program.setTarget(request.targetName());
+  program.setFeaturesAttr(builder.getStrArrayAttr(
+      request.gpu ? ArrayRef<StringRef>() : request.cpu.requiredFeatures));
   OwningOpRef<ModuleOp> kernels = ModuleOp::create(module.getLoc());
-  constexpr unsigned kSymbols = 4;
-  for (auto kernel : program.getBody().getOps<plan::KernelOp>()) {
-    FailureOr<SmallVector<KernelInfo>> forms = emitKernel(
-        kernel.getComputation(), kernel.getSymName(), request.target, *kernels);
-    if (failed(forms))
+  for (auto kernel : program.getBody().getOps<plan::KernelOp>())
+    if (failed(request.gpu ? emitForms(kernel, *request.gpu, *kernels)
+                           : emitForms(kernel, request.cpu, *kernels)))
       return failure();
-    SmallVector<Attribute> variants;
-    for (const KernelInfo &form : *forms)
-      variants.push_back(plan::VariantAttr::get(
-          context, builder.getStringAttr(form.name), form.maxRows,
-          AffineMap::get(0, kSymbols, form.grid),
-          AffineMap::get(0, kSymbols, form.scratch)));
-    kernel.setVariantsAttr(builder.getArrayAttr(variants));
-  }
   return kernels;
 }
 
@@ -168,34 +202,66 @@ LogicalResult ssm::lowerToOps(ModuleOp module) {
   return Lowering(module, *level, none).to(Level::Ops);
 }
 
+/// The target called `name`, without a precision.
+static FailureOr<Request> requestFor(ModuleOp module, StringRef name) {
+  Request request;
+  request.gpu = ssm::gpu::Target::lookup(name);
+  if (request.gpu)
+    return request;
+  llvm::Expected<Target> target = Target::lookup(name);
+  if (!target) {
+    std::string message = llvm::toString(target.takeError());
+    StringRef text = message;
+    text.consume_back(")");
+    InFlightDiagnostic diag = module.emitError() << text;
+    for (const ssm::gpu::Target &device : ssm::gpu::Target::all())
+      diag << ", " << device.name;
+    return diag << ")";
+  }
+  request.cpu = *target;
+  return request;
+}
+
+/// The precision that `precision` means on a target; says what is wrong with
+/// it.
+static FailureOr<std::string> resolvePrecision(ModuleOp module, Level level,
+                                               const Request &request,
+                                               std::string precision,
+                                               bool strict) {
+  bool isHalf = hasHalfWeights(module);
+  // What tensor cores take is for the forms that use them.
+  bool prefersHalf = isHalf && !request.gpu && request.cpu.dotBf16 && !strict;
+  if (precision == "auto")
+    precision = prefersHalf ? "bf16" : "f32";
+  if (precision != "f32" && precision != "bf16")
+    return module.emitError("unknown precision '")
+           << precision << "' (supported: auto, f32, bf16)";
+  if (precision == "bf16" && level < Level::Kern && !isHalf)
+    return module.emitError("precision bf16 needs weights of 16 bits, the "
+                            "model has f32 (supported: auto, f32)");
+  if (precision == "bf16" && strict)
+    return module.emitError("precision bf16 rounds, which --strict excludes");
+  return precision;
+}
+
 /// The images that `options` ask for, each once.
 static FailureOr<std::vector<Request>>
 resolveRequests(ModuleOp module, Level level, const CompileOptions &options) {
   std::vector<Request> requests;
-  bool isHalf = hasHalfWeights(module);
   for (const std::string &name : options.targets) {
-    llvm::Expected<Target> target = Target::lookup(name);
-    if (!target)
-      return module.emitError(llvm::toString(target.takeError()));
-    for (std::string precision : options.precisions) {
-      bool prefersHalf = isHalf && target->dotBf16 && !options.strict;
-      if (precision == "auto")
-        precision = prefersHalf ? "bf16" : "f32";
-      if (precision != "f32" && precision != "bf16")
-        return module.emitError("unknown precision '")
-               << precision << "' (supported: auto, f32, bf16)";
-      if (precision == "bf16" && level < Level::Kern && !isHalf)
-        return module.emitError("precision bf16 needs weights of 16 bits, the "
-                                "model has f32 (supported: auto, f32)");
-      if (precision == "bf16" && options.strict)
-        return module.emitError(
-            "precision bf16 rounds, which --strict excludes");
-      bool isNew = llvm::none_of(requests, [&](const Request &other) {
-        return other.target.name == target->name &&
-               other.precision == precision;
-      });
-      if (isNew)
-        requests.push_back({*target, precision});
+    FailureOr<Request> request = requestFor(module, name);
+    if (failed(request))
+      return failure();
+    for (const std::string &precision : options.precisions) {
+      FailureOr<std::string> resolved =
+          resolvePrecision(module, level, *request, precision, options.strict);
+      if (failed(resolved))
+        return failure();
+      request->precision = *resolved;
+      if (llvm::none_of(requests, [&](const Request &other) {
+            return other.name() == request->name();
+          }))
+        requests.push_back(*request);
     }
   }
   return requests;
@@ -208,6 +274,16 @@ static void describe(plan::ProgramOp program, Artifact &artifact) {
   artifact.vocab = program.getVocab();
   if (auto ends = program.getEndTokens())
     artifact.endTokens.assign(ends->begin(), ends->end());
+}
+
+/// Compiles `kernels`, which `program` launches.
+template <typename TargetT>
+static LogicalResult addImage(Artifact &artifact, plan::ProgramOp program,
+                              ModuleOp kernels, const TargetT &target) {
+  auto image = compileKernels(kernels, target);
+  if (failed(image))
+    return failure();
+  return addVariant(artifact, program, *image);
 }
 
 FailureOr<Artifact> ssm::compile(ModuleOp module,
@@ -236,12 +312,11 @@ FailureOr<Artifact> ssm::compile(ModuleOp module,
     FailureOr<OwningOpRef<ModuleOp>> kernels = lowering.emitKernels();
     if (failed(kernels))
       return failure();
-    FailureOr<Image> image = compileKernels(**kernels, request.target);
-    if (failed(image))
-      return failure();
     auto program = *copy->getOps<plan::ProgramOp>().begin();
     describe(program, artifact);
-    if (failed(addVariant(artifact, program, *image)))
+    if (failed(request.gpu
+                   ? addImage(artifact, program, **kernels, *request.gpu)
+                   : addImage(artifact, program, **kernels, request.cpu)))
       return failure();
   }
   return artifact;
@@ -259,6 +334,41 @@ static Level irLevelOf(EmitLevel level) {
   default:
     return Level::Plan;
   }
+}
+
+/// The form of CPU code that `level` asks for.
+static std::optional<EmitKind> emitKindOf(EmitLevel level) {
+  switch (level) {
+  case EmitLevel::Llvm:
+    return EmitKind::Llvm;
+  case EmitLevel::Assembly:
+    return EmitKind::Assembly;
+  case EmitLevel::Object:
+    return EmitKind::Object;
+  default:
+    return std::nullopt;
+  }
+}
+
+/// Writes the kernels of a GPU.
+static LogicalResult emitGpuText(ModuleOp kernels,
+                                 const ssm::gpu::Target &target,
+                                 EmitLevel level, llvm::raw_ostream &stream) {
+  if (level == EmitLevel::Tile) {
+    kernels.print(stream);
+    return success();
+  }
+  if (level == EmitLevel::Nvvm)
+    return ssm::gpu::printNvvm(kernels, stream);
+  if (level != EmitLevel::Ptx)
+    return kernels.emitError("expected a CPU target for --emit=llvm, asm or "
+                             "obj, got '")
+           << target.name << "'";
+  FailureOr<ssm::gpu::Image> image =
+      ssm::gpu::compileKernels(kernels, target, ssm::gpu::Assemble::Never);
+  if (succeeded(image))
+    stream << image->ptx;
+  return image;
 }
 
 LogicalResult ssm::emitText(ModuleOp module, const CompileOptions &options,
@@ -289,8 +399,12 @@ LogicalResult ssm::emitText(ModuleOp module, const CompileOptions &options,
     copy->print(stream);
     return success();
   }
-  EmitKind kind = emit == EmitLevel::Llvm       ? EmitKind::Llvm
-                  : emit == EmitLevel::Assembly ? EmitKind::Assembly
-                                                : EmitKind::Object;
-  return printKernels(**kernels, request.target, kind, stream);
+  if (request.gpu)
+    return emitGpuText(**kernels, *request.gpu, emit, stream);
+  std::optional<EmitKind> kind = emitKindOf(emit);
+  if (!kind)
+    return module.emitError("expected a GPU target for --emit=tile, nvvm or "
+                            "ptx, got '")
+           << request.cpu.name << "'";
+  return printKernels(**kernels, request.cpu, *kind, stream);
 }

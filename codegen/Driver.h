@@ -21,14 +21,26 @@ namespace ssm {
 enum class Level { Block, Ops, Kern, Plan };
 
 /// What `emitText` writes.
-enum class EmitLevel { Block, Ops, Kern, Plan, Llvm, Assembly, Object };
+enum class EmitLevel {
+  Block,
+  Ops,
+  Kern,
+  Plan,
+  Llvm,
+  Assembly,
+  Object,
+  Tile,
+  Nvvm,
+  Ptx
+};
 
 /// The level that --emit=`name` asks for: block, ops, kern, plan, llvm, asm,
 /// obj.
 std::optional<EmitLevel> emitLevelOf(llvm::StringRef name);
 
 struct CompileOptions {
-  /// Names of `Target::names()`.
+  /// Names of CPU targets (`Target::names()`) and GPU targets
+  /// (`gpu::Target::all()`).
   std::vector<std::string> targets = {"native"};
   /// `auto`, `f32` or `bf16`.
   std::vector<std::string> precisions = {"auto"};

@@ -142,6 +142,15 @@ static ordered_json stateToJson(plan::StateOp state) {
   return json;
 }
 
+/// Whether the kernels of `program` are launched in blocks.
+static bool isForGpu(plan::ProgramOp program) {
+  for (auto kernel : program.getBody().getOps<plan::KernelOp>())
+    if (kernel.getVariants())
+      for (auto variant : kernel.getVariants()->getAsRange<plan::VariantAttr>())
+        return variant.getBlock() != 0;
+  return false;
+}
+
 namespace {
 /// Turns names into places in the lists of the JSON.
 class PlanWriter {
@@ -153,6 +162,8 @@ public:
 
 private:
   LogicalResult writeKernels();
+  FailureOr<ordered_json> kernelToJson(plan::KernelOp kernel,
+                                       plan::VariantAttr variant);
   ordered_json slotToJson(plan::ArgumentAttr slot);
   FailureOr<ordered_json> launchToJson(plan::LaunchOp launch);
   FailureOr<ordered_json> launchesToJson(Region &region);
@@ -178,6 +189,23 @@ private:
 };
 } // namespace
 
+FailureOr<ordered_json> PlanWriter::kernelToJson(plan::KernelOp kernel,
+                                                 plan::VariantAttr variant) {
+  ordered_json written = {{"name", variant.getName().str()}};
+  if (variant.getBlock()) {
+    written["block"] = variant.getBlock();
+    written["shared"] = variant.getShared();
+    return written;
+  }
+  written["offset"] = offsetOf(variant.getName());
+  written["scratch"] = expressionToJson(variant.getScratch().getResult(0));
+  if (written["scratch"].is_null())
+    return kernel.emitOpError("has a scratch size that the runtime cannot "
+                              "evaluate: ")
+           << AffineMapAttr::get(variant.getScratch());
+  return written;
+}
+
 LogicalResult PlanWriter::writeKernels() {
   json["kernels"] = list();
   for (auto kernel : program.getBody().getOps<plan::KernelOp>()) {
@@ -185,15 +213,10 @@ LogicalResult PlanWriter::writeKernels() {
       return kernel.emitOpError("expected a compiled kernel");
     firstVariants[kernel.getSymName()] = json["kernels"].size();
     for (auto variant : kernel.getVariants()->getAsRange<plan::VariantAttr>()) {
-      ordered_json scratch =
-          expressionToJson(variant.getScratch().getResult(0));
-      if (scratch.is_null())
-        return kernel.emitOpError("has a scratch size that the runtime cannot "
-                                  "evaluate: ")
-               << AffineMapAttr::get(variant.getScratch());
-      json["kernels"].push_back({{"name", variant.getName().str()},
-                                 {"offset", offsetOf(variant.getName())},
-                                 {"scratch", scratch}});
+      FailureOr<ordered_json> written = kernelToJson(kernel, variant);
+      if (failed(written))
+        return failure();
+      json["kernels"].push_back(*written);
     }
   }
   return success();
@@ -290,6 +313,10 @@ ordered_json PlanWriter::layerToJson(LayerAttr row) {
 FailureOr<ordered_json> PlanWriter::write() {
   json["version"] = kPlanVersion;
   json["target"] = program.getTarget().value_or("").str();
+  if (isForGpu(program)) {
+    json["device"] = "cuda";
+    json["arch"] = json["target"];
+  }
   json["precision"] = program.getPrecision().str();
   json["features"] = list();
   if (program.getFeatures())

@@ -14,8 +14,9 @@
 namespace ssm {
 
 /// The plan as the runtime reads it. `offsetOf` tells where the code of a
-/// kernel begins in the image. Fails where a kernel is not compiled or an
-/// expression has an operation that the runtime does not evaluate.
+/// kernel begins in the image of a CPU; kernels of a GPU are found by name.
+/// Fails where a kernel is not compiled or an expression has an operation that
+/// the runtime does not evaluate.
 mlir::FailureOr<nlohmann::ordered_json>
 planToJson(plan::ProgramOp program,
            llvm::function_ref<int64_t(llvm::StringRef)> offsetOf);

@@ -62,13 +62,14 @@ static StringAttr elementName(Value weight) {
 
 /// The layout of a matrix product's weight, which all forms of its schedule
 /// share.
-static FailureOr<Layout> layoutOfGemm(kern::GemmOp gemm) {
+template <typename OpTy> static FailureOr<Layout> layoutOfGemm(OpTy gemm) {
   if (!gemm.getSchedule() || gemm.getSchedule()->empty())
     return gemm.emitOpError(
         "expected a schedule; run --kern-schedule-cpu first");
   Layout layout;
   layout.type = elementName(gemm.getWeight());
-  auto entries = gemm.getSchedule()->getAsRange<kern::GemmScheduleAttr>();
+  auto entries =
+      gemm.getSchedule()->template getAsRange<kern::GemmScheduleAttr>();
   kern::GemmScheduleAttr first = *entries.begin();
   layout.block = {first.getPanel(), first.getPair()};
   for (kern::GemmScheduleAttr entry : entries)
@@ -84,6 +85,9 @@ static FailureOr<Layout> layoutOfUse(OpOperand &use) {
   Operation *user = use.getOwner();
   Value weight = use.get();
   if (auto gemm = dyn_cast<kern::GemmOp>(user);
+      gemm && weight == gemm.getWeight())
+    return layoutOfGemm(gemm);
+  if (auto gemm = dyn_cast<kern::NormGemmOp>(user);
       gemm && weight == gemm.getWeight())
     return layoutOfGemm(gemm);
   Layout layout;

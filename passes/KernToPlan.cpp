@@ -195,7 +195,7 @@ void PlanBuilder::appendView(BufferView view,
 }
 
 /// One launch. Slots of the kernel ABI: operands in their order, rows results,
-/// the sequence table for a rowwise, the number of rows.
+/// the sequence table for what may gather, the number of rows.
 LogicalResult PlanBuilder::launch(Operation *op, const KernEntry &entry) {
   SmallVector<ArgumentAttr> slots;
   for (Value operand : op->getOperands()) {
@@ -224,7 +224,7 @@ LogicalResult PlanBuilder::launch(Operation *op, const KernEntry &entry) {
   for (Value result : op->getResults())
     if (isRows(result))
       appendView(buffers.viewOf(result), slots);
-  if (isa<kern::RowwiseOp>(op))
+  if (isa<kern::RowwiseOp, kern::NormGemmOp>(op))
     slots.push_back(slot(ArgumentKind::Seqs));
   plan::RowCount rows = buffers.rowsOf(op);
   slots.push_back(slot(rows == plan::RowCount::Outputs ? ArgumentKind::Outputs
@@ -234,6 +234,9 @@ LogicalResult PlanBuilder::launch(Operation *op, const KernEntry &entry) {
                          plan::ArgumentsAttr::get(builder.getContext(), slots));
   auto gemm = dyn_cast<kern::GemmOp>(op);
   if (gemm && !gemm.getInput().getType().getElementType().isF32())
+    halfInputs = true;
+  auto normGemm = dyn_cast<kern::NormGemmOp>(op);
+  if (normGemm && !normGemm.getRounded().isF32())
     halfInputs = true;
   return success();
 }

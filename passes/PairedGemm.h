@@ -15,4 +15,10 @@ namespace ssm {
 /// its recipes with it; splits it where its halves are no multiple of that.
 mlir::LogicalResult fitPairs(mlir::ModuleOp module, int64_t lanes);
 
+/// Embeddings whose table is the weight of a matrix product take its layout:
+/// panels of `panel` rows, in which as many columns lie together as `pairOf`
+/// says of the element type.
+void tieEmbeddings(mlir::ModuleOp module, int64_t panel,
+                   llvm::function_ref<int64_t(mlir::Type)> pairOf);
+
 } // namespace ssm

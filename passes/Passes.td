@@ -111,6 +111,27 @@ def ScheduleCpuPass : Pass<"kern-schedule-cpu", "::mlir::ModuleOp"> {
                         "CPU target, as in --target">];
 }
 
+def ScheduleGpuPass : Pass<"kern-schedule-gpu", "::mlir::ModuleOp"> {
+  let summary = "Choose forms and block sizes of kernels for a GPU";
+  let description = [{
+    As `kern-schedule-cpu`: the schedule of each matrix product, the granule of paired
+    products, the layout of an embedding that shares its table with the head.
+  }];
+  let dependentDialects = ["::kern::KernDialect"];
+  let options = [Option<"target", "target", "std::string", "\"sm_80\"",
+                        "GPU target, as in --target">];
+}
+
+def FuseStepNormsPass : Pass<"kern-fuse-step-norms", "::mlir::ModuleOp"> {
+  let summary = "Compute norms of a step inside the products behind them";
+  let description = [{
+    In the functions and programs `*.step`, whose rows are few, a rowwise kernel that
+    only products read becomes a part of each of them (`kern.norm_gemm`): a launch
+    costs more than computing the rows again in every block.
+  }];
+  let dependentDialects = ["::kern::KernDialect"];
+}
+
 def AssignLayoutsPass : Pass<"kern-assign-layouts", "::mlir::ModuleOp"> {
   let summary = "End weight recipes in the layout that their uses want";
   let description = [{

@@ -46,6 +46,16 @@ void ssm::buildCpuPlanPipeline(OpPassManager &passes, StringRef target) {
   passes.addPass(createKernToPlanPass());
 }
 
+void ssm::buildGpuPlanPipeline(OpPassManager &passes, StringRef target) {
+  ScheduleGpuPassOptions schedule;
+  schedule.target = target.str();
+  passes.addPass(createScheduleGpuPass(schedule));
+  // Fused products keep the schedules.
+  passes.addPass(createFuseStepNormsPass());
+  passes.addPass(createAssignLayoutsPass());
+  passes.addPass(createKernToPlanPass());
+}
+
 namespace {
 /// Options of the pipeline from op form to kern form.
 struct KernOptions : PassPipelineOptions<KernOptions> {

@@ -21,4 +21,7 @@ void buildKernPipeline(mlir::OpPassManager &passes, PrecisionPolicy policy);
 
 /// Kern form to a plan for the CPU target of that name, without machine code.
 void buildCpuPlanPipeline(mlir::OpPassManager &passes, llvm::StringRef target);
+
+/// Kern form to a plan for the GPU target of that name.
+void buildGpuPlanPipeline(mlir::OpPassManager &passes, llvm::StringRef target);
 } // namespace ssm

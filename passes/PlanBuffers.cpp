@@ -93,6 +93,8 @@ static SmallVector<OpOperand *> inPlaceOperands(Operation *op) {
   };
   if (auto gemm = dyn_cast<kern::GemmOp>(op))
     append(gemm.getElements());
+  if (auto gemm = dyn_cast<kern::NormGemmOp>(op))
+    append(gemm.getElements());
   if (auto scan = dyn_cast<kern::ScanOp>(op))
     append(scan.getElements());
   auto rowwise = dyn_cast<kern::RowwiseOp>(op);
@@ -203,6 +205,9 @@ static RowCount resultRows(Operation *op,
                            const llvm::DenseMap<Value, RowCount> &rowCounts) {
   auto rowwise = dyn_cast<kern::RowwiseOp>(op);
   if (rowwise && rowwise.getGather())
+    return RowCount::Outputs;
+  auto normGemm = dyn_cast<kern::NormGemmOp>(op);
+  if (normGemm && normGemm.getGather())
     return RowCount::Outputs;
   for (Value operand : op->getOperands())
     if (isRows(operand))

@@ -28,8 +28,6 @@
 #include "dialect/KernRecipe.h"
 #include "passes/PairedGemm.h"
 
-#include "llvm/ADT/DenseSet.h"
-
 namespace ssm {
 #define GEN_PASS_DEF_SCHEDULECPUPASS
 #include "passes/Passes.h.inc"
@@ -72,32 +70,12 @@ static ArrayAttr scheduleOf(kern::GemmOp gemm, const Target &target) {
   SmallVector<Attribute> entries;
   for (int64_t rows : kStreamRows)
     entries.push_back(kern::GemmScheduleAttr::get(
-        context, kern::GemmForm::Stream, rows, rows, target.panel, pair, dot));
+        context, kern::GemmForm::Stream, rows, rows, target.panel, pair, dot,
+        /*block_columns=*/0));
   entries.push_back(kern::GemmScheduleAttr::get(
       context, kern::GemmForm::Blocked, -1, blockRows(target, dot),
-      target.panel, pair, dot));
+      target.panel, pair, dot, /*block_columns=*/0));
   return ArrayAttr::get(context, entries);
-}
-
-/// The recipe of a weight outside the layers.
-static Attribute recipeOf(Value weight) {
-  Operation *op = weight.getDefiningOp();
-  return op ? op->getAttr("recipe") : Attribute();
-}
-
-/// Embeddings whose table is the weight of a matrix product take its layout.
-static void tieEmbeddings(ModuleOp module, const Target &target) {
-  llvm::DenseSet<Attribute> productWeights;
-  module.walk([&](kern::GemmOp gemm) {
-    if (Attribute recipe = recipeOf(gemm.getWeight()))
-      productWeights.insert(recipe);
-  });
-  module.walk([&](kern::EmbedOp embed) {
-    if (!productWeights.contains(recipeOf(embed.getTable())))
-      return;
-    embed.setPanel(target.panel);
-    embed.setPair(pairOf(elementOf(embed.getTable())));
-  });
 }
 
 namespace {
@@ -113,7 +91,7 @@ struct ScheduleCpuPass : ssm::impl::ScheduleCpuPassBase<ScheduleCpuPass> {
     }
     if (failed(fitPairs(module, cpu->lanes)))
       return signalPassFailure();
-    tieEmbeddings(module, *cpu);
+    tieEmbeddings(module, cpu->panel, pairOf);
     module.walk([&](kern::GemmOp gemm) {
       gemm.setScheduleAttr(scheduleOf(gemm, *cpu));
     });

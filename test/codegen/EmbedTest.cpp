@@ -24,17 +24,17 @@ const char *nameOf(Element type) {
   return type == Element::F32 ? "f32" : type == Element::BF16 ? "bf16" : "f16";
 }
 
-void check(const Case &test, const Target &target) {
-  SCOPED_TRACE(target.name + " " + nameOf(test.table) + " width " +
+void check(const Case &test, const Machine &machine) {
+  SCOPED_TRACE(machine.name + " " + nameOf(test.table) + " width " +
                std::to_string(test.width) + (test.panels ? " panels" : ""));
   std::string tableType = "tensor<" + std::to_string(test.vocabulary) + "x" +
                           std::to_string(test.width) + "x" +
                           nameOf(test.table) + ">";
   std::string resultType = "tensor<?x" + std::to_string(test.width) + "x" +
                            nameOf(test.result) + ">";
-  int64_t pair = test.table == Element::F32 ? 1 : 2;
+  int64_t pair = machine.pair(test.table);
   std::string layout =
-      test.panels ? " {panel = " + std::to_string(target.panel) +
+      test.panels ? " {panel = " + std::to_string(machine.panel) +
                         " : i64, pair = " + std::to_string(pair) + " : i64}"
                   : "";
   Kernel kernel("func.func @f(%t: tensor<?xi32>, %w: " + tableType + ") -> " +
@@ -42,14 +42,14 @@ void check(const Case &test, const Target &target) {
                     std::to_string(test.multiplier) + layout + " : " +
                     tableType + " -> " + resultType +
                     "\nreturn %y : " + resultType + "\n}\n",
-                target);
+                machine);
   if (!kernel)
     return;
   std::mt19937 random(5);
   std::vector<float> matrix =
       randomVector(random, test.vocabulary * test.width);
   Buffer table = test.panels ? packPanels(matrix, test.vocabulary, test.width,
-                                          target.panel, pair, test.table)
+                                          machine.panel, pair, test.table)
                              : packPlain(matrix, test.table);
   std::vector<int32_t> tokens = {int32_t(test.vocabulary - 1), 0, 1,
                                  int32_t(test.vocabulary / 2), 0};
@@ -71,18 +71,18 @@ void check(const Case &test, const Target &target) {
 }
 
 TEST(Embed, Tables) {
-  for (const Target &target : testTargets())
+  for (const Machine &machine : testMachines())
     for (Element table : {Element::F32, Element::BF16, Element::F16})
       for (bool panels : {false, true})
         for (int64_t width : {1, 31, 64})
-          check({table, 71, width, panels}, target);
+          check({table, 71, width, panels}, machine);
 }
 
 TEST(Embed, Multiplier) {
-  for (const Target &target : testTargets())
+  for (const Machine &machine : testMachines())
     for (bool panels : {false, true}) {
-      check({Element::BF16, 40, 33, panels, 12.5}, target);
-      check({Element::BF16, 40, 33, panels, 0.75, Element::BF16}, target);
+      check({Element::BF16, 40, 33, panels, 12.5}, machine);
+      check({Element::BF16, 40, 33, panels, 0.75, Element::BF16}, machine);
     }
 }
 

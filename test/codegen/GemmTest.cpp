@@ -22,29 +22,40 @@ struct Product {
   int64_t paired = 0;
   bool epilogue = false; // silu(sum + column) + element
   bool dot = false;
+  int64_t blockColumns = 8; // of a GPU
 };
 
 const char *nameOf(Element type) {
   return type == Element::F32 ? "f32" : type == Element::BF16 ? "bf16" : "f16";
 }
 
-std::string schedule(const Product &product, const Target &target) {
+std::string schedule(const Product &product, const Machine &machine) {
   std::string text;
+  std::string blockColumns =
+      machine.isGpu()
+          ? ", block_columns = " + std::to_string(product.blockColumns)
+          : "";
   auto entry = [&](const char *form, int64_t maxRows, int64_t blockRows) {
     text += std::string(text.empty() ? "" : ", ") + "#kern.gemm_schedule<" +
             form + ", max_rows = " + std::to_string(maxRows) +
             ", block_rows = " + std::to_string(blockRows) +
-            ", panel = " + std::to_string(target.panel) +
-            ", pair = " + (product.weight == Element::F32 ? "1" : "2") +
-            ", dot = " + (product.dot ? "true" : "false") + ">";
+            ", panel = " + std::to_string(machine.panel) +
+            ", pair = " + std::to_string(machine.pair(product.weight)) +
+            ", dot = " + (product.dot ? "true" : "false") + blockColumns + ">";
   };
+  if (machine.isGpu()) {
+    for (int64_t rows : {1, 4, 16})
+      entry("stream", rows, rows);
+    entry("blocked", -1, 64);
+    return "[" + text + "]";
+  }
   for (int64_t rows : {1, 2, 4, 8})
     entry("stream", rows, rows);
-  entry("blocked", -1, target.lanes == 8 ? 6 : product.dot ? 8 : 12);
+  entry("blocked", -1, machine.cpu.lanes == 8 ? 6 : product.dot ? 8 : 12);
   return "[" + text + "]";
 }
 
-std::string text(const Product &product, const Target &target) {
+std::string text(const Product &product, const Machine &machine) {
   int64_t width = product.paired ? product.sums / 2 : product.sums;
   auto tensor = [](std::string shape, Element type) {
     return "tensor<" + shape + "x" + nameOf(type) + ">";
@@ -86,7 +97,7 @@ std::string text(const Product &product, const Target &target) {
       product.paired ? " paired(" + std::to_string(product.paired) + ")" : "";
   return "func.func @f(%x: " + input + ", %w: " + weight + arguments + ") -> " +
          result + " {\n%y = kern.gemm %x, %w" + operands + paired +
-         " schedule " + schedule(product, target) + " : " + input + ", " +
+         " schedule " + schedule(product, machine) + " : " + input + ", " +
          weight + " -> " + result + " {\n^bb0(" + parameters + "):\n" +
          epilogue + "kern.yield " + value + " : f32\n}\nreturn %y : " + result +
          "\n}\n";
@@ -94,15 +105,14 @@ std::string text(const Product &product, const Target &target) {
 
 /// Operands of a product for up to `rows` rows, and the expected results.
 struct Operands {
-  Operands(const Product &product, const Target &target, int64_t rows)
+  Operands(const Product &product, const Machine &machine, int64_t rows)
       : product(product), random(17), input(rows, product.depth, product.input),
         elements(rows, width()),
         matrix(randomVector(random, product.sums * product.depth)),
         columns(randomVector(random, product.sums)),
         packedColumns(packVector(columns)),
-        packed(packPanels(matrix, product.sums, product.depth, target.panel,
-                          product.weight == Element::F32 ? 1 : 2,
-                          product.weight)) {
+        packed(packPanels(matrix, product.sums, product.depth, machine.panel,
+                          machine.pair(product.weight), product.weight)) {
     input.randomize(random);
     elements.randomize(random);
     for (float &value : matrix)
@@ -153,19 +163,19 @@ double tolerance(const Product &product, double value) {
          1e-6;
 }
 
-/// Runs `product` for several numbers of rows; every row must be right and have
-/// the bits that it has in the call with most rows.
-void check(const Product &product, const Target &target,
+/// Runs `product` for several numbers of rows; every row must be right and, on
+/// a CPU, have the bits that it has in the call with most rows.
+void check(const Product &product, const Machine &machine,
            std::vector<int64_t> counts = {65, 64, 13, 9, 8, 7, 5, 4, 3, 2, 1}) {
-  SCOPED_TRACE(target.name + " " + nameOf(product.input) + " x " +
+  SCOPED_TRACE(machine.name + " " + nameOf(product.input) + " x " +
                nameOf(product.weight) + " K " + std::to_string(product.depth) +
                " N " + std::to_string(product.sums) + " paired " +
                std::to_string(product.paired) + (product.dot ? " dot" : ""));
-  Kernel kernel(text(product, target), target);
+  Kernel kernel(text(product, machine), machine);
   if (!kernel)
     return;
   int64_t most = counts.front();
-  Operands operands(product, target, most);
+  Operands operands(product, machine, most);
   Rows all(most, operands.width(), product.result);
   for (int64_t rows : counts) {
     Rows result(rows, operands.width(), product.result);
@@ -174,15 +184,15 @@ void check(const Product &product, const Target &target,
                Symbols(rows), order);
     for (int64_t row = 0; row < rows; ++row)
       for (int64_t column = 0; column < operands.width(); ++column) {
-        if (rows != most) {
+        if (rows != most && !machine.isGpu()) {
           ASSERT_EQ(result.get(row, column), all.get(row, column))
               << rows << " rows, row " << row << " column " << column;
           continue;
         }
         double expected = operands.expected(row, column);
-        ASSERT_NEAR(all.get(row, column), expected,
+        ASSERT_NEAR((rows == most ? all : result).get(row, column), expected,
                     tolerance(product, expected))
-            << "row " << row << " column " << column;
+            << rows << " rows, row " << row << " column " << column;
       }
   }
 }
@@ -193,24 +203,26 @@ constexpr std::pair<int64_t, int64_t> kSizes[] = {
 class GemmTypes : public testing::TestWithParam<std::pair<Element, Element>> {};
 
 TEST_P(GemmTypes, OddSizes) {
-  for (const Target &target : testTargets())
+  for (const Machine &machine : testMachines())
     for (auto [depth, sums] : kSizes)
       check({GetParam().first, GetParam().second, Element::F32, depth, sums},
-            target);
+            machine);
 }
 
 TEST_P(GemmTypes, ColumnsAndElements) {
-  for (const Target &target : testTargets())
+  for (const Machine &machine : testMachines())
     check({GetParam().first, GetParam().second, Element::BF16, 37, 75, 0, true},
-          target);
+          machine);
 }
 
 TEST_P(GemmTypes, Pairs) {
-  for (const Target &target : testTargets())
-    for (int64_t granule : {target.panel / 2, int64_t(4), int64_t(1)})
+  for (const Machine &machine : testMachines())
+    for (int64_t granule : machine.isGpu()
+                               ? std::vector<int64_t>{4}
+                               : std::vector<int64_t>{machine.panel / 2, 4, 1})
       check({GetParam().first, GetParam().second, Element::F32, 37,
-             target.panel * 2 + 2 * granule, granule, true},
-            target, {13, 4, 1});
+             machine.panel * 2 + 2 * granule, granule, true},
+            machine, {13, 4, 1});
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -222,42 +234,74 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair(Element::BF16, Element::F32)));
 
 TEST(Gemm, Dot) {
-  for (const Target &target : testTargets()) {
-    if (!target.dotBf16 && !target.emulateDot)
+  for (const Machine &machine : testMachines()) {
+    if (!machine.cpu.dotBf16 && !machine.cpu.emulateDot)
       continue;
     for (auto [depth, sums] : kSizes)
       check({Element::BF16, Element::BF16, Element::F32, depth, sums, 0, false,
              true},
-            target);
+            machine);
     check(
         {Element::BF16, Element::BF16, Element::BF16, 301, 96, 16, true, true},
-        target);
+        machine);
   }
 }
 
 /// Panels longer than the piece that a stream of several blocks reads at a
 /// time.
 TEST(Gemm, LongSums) {
-  for (const Target &target : testTargets())
+  for (const Machine &machine : testMachines())
     for (Element weight : {Element::F32, Element::BF16})
-      check({Element::F32, weight, Element::F32, 1037, 40}, target,
+      check({Element::F32, weight, Element::F32, 1037, 40}, machine,
             {14, 12, 8, 7, 4, 1});
+}
+
+/// Warps of a block share its columns in other ways.
+TEST(Gemm, BlockColumnsOfGpu) {
+  for (int64_t columns : {16, 32, 64})
+    for (Element weight : {Element::F32, Element::BF16})
+      for (int64_t paired : {0, 4})
+        check({Element::F32, weight, Element::F32, 301, 72, paired, true, false,
+               columns},
+              testGpu(), {16, 4, 3, 1});
+}
+
+/// A stream reads each weight once, and everything in whole sectors.
+TEST(Gemm, StreamMovesWhatIsNecessary) {
+  Product product{Element::F32, Element::BF16, Element::F32, 512, 256};
+  product.blockColumns = 32;
+  Kernel kernel(text(product, testGpu()), testGpu());
+  ASSERT_TRUE(kernel);
+  Operands operands(product, testGpu(), 1);
+  Rows result(1, operands.width());
+  kernel.run(operands.arguments(result, 1), Symbols(1));
+  int64_t blocks = product.sums / product.blockColumns;
+  int64_t necessary =
+      2 * product.sums * product.depth + 4 * product.depth * blocks;
+  constexpr int64_t kSectorBytes = 32;
+  const ssmrt::ptx::Traffic &reads = lastCounters().globalReads;
+  EXPECT_EQ(int64_t(reads.bytes), necessary);
+  EXPECT_LE(int64_t(reads.transactions) * kSectorBytes, necessary * 105 / 100);
+  EXPECT_EQ(int64_t(lastCounters().globalWrites.transactions) * kSectorBytes,
+            4 * product.sums);
 }
 
 /// A residual that the result replaces.
 TEST(Gemm, ResultInPlaceOfElement) {
   Product product{Element::F32, Element::F32, Element::F32, 24, 33, 0, true};
-  Kernel kernel(text(product, nativeTarget()));
-  ASSERT_TRUE(kernel);
-  for (int64_t rows : {1, 3, 7, 9}) {
-    Operands operands(product, nativeTarget(), rows);
-    Rows separate(rows, operands.width());
-    kernel.run(operands.arguments(separate, rows), Symbols(rows));
-    kernel.run(operands.arguments(operands.elements, rows), Symbols(rows));
-    for (int64_t row = 0; row < rows; ++row)
-      for (int64_t column = 0; column < operands.width(); ++column)
-        ASSERT_EQ(operands.elements.get(row, column),
-                  separate.get(row, column));
+  for (const Machine &machine : {Machine(nativeTarget()), testGpu()}) {
+    Kernel kernel(text(product, machine), machine);
+    ASSERT_TRUE(kernel);
+    for (int64_t rows : {1, 3, 7, 9}) {
+      Operands operands(product, machine, rows);
+      Rows separate(rows, operands.width());
+      kernel.run(operands.arguments(separate, rows), Symbols(rows));
+      kernel.run(operands.arguments(operands.elements, rows), Symbols(rows));
+      for (int64_t row = 0; row < rows; ++row)
+        for (int64_t column = 0; column < operands.width(); ++column)
+          ASSERT_EQ(operands.elements.get(row, column),
+                    separate.get(row, column));
+    }
   }
 }
 

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "test/codegen/KernelTest.h"
+#include "test/codegen/KernelCode.h"
 
 #include "dialect/Kern.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -219,6 +219,7 @@ static uint64_t slotOf(const void *pointer) {
 
 Arguments &Arguments::rows(const Rows &rows) {
   rowsGuarded.push_back(&rows);
+  memory[slots.size()] = &rows.buffer;
   slots.push_back(slotOf(rows.buffer.data()));
   slots.push_back(uint64_t(rows.stride));
   return *this;
@@ -226,11 +227,13 @@ Arguments &Arguments::rows(const Rows &rows) {
 
 Arguments &Arguments::pointer(const Buffer &buffer) {
   guarded.push_back(&buffer);
+  memory[slots.size()] = &buffer;
   slots.push_back(slotOf(buffer.data()));
   return *this;
 }
 
 Arguments &Arguments::seqs(const Sequences &sequences) {
+  calls[slots.size()] = &sequences.table();
   slots.push_back(slotOf(&sequences.table()));
   return *this;
 }
@@ -278,48 +281,6 @@ static Operation *findKernel(ModuleOp module) {
   return found;
 }
 
-Kernel::Kernel(llvm::StringRef text, const Target &target)
-    : targetRecord(target) {
-  DialectRegistry registry;
-  registry.insert<func::FuncDialect, kern::KernDialect, SsmDialect>();
-  registerCpuCodegen(registry);
-  context =
-      std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
-  context->loadAllAvailableDialects();
-  OwningOpRef<ModuleOp> source =
-      parseSourceString<ModuleOp>(text, context.get());
-  Operation *kernel = source ? findKernel(*source) : nullptr;
-  if (!kernel) {
-    ADD_FAILURE() << "no kernel in: " << text.str();
-    return;
-  }
-  OwningOpRef<ModuleOp> module = ModuleOp::create(kernel->getLoc());
-  FailureOr<SmallVector<KernelInfo>> emitted =
-      emitKernel(kernel, "kernel", target, *module);
-  if (failed(emitted)) {
-    ADD_FAILURE() << "cannot emit: " << text.str();
-    return;
-  }
-  infos.assign(emitted->begin(), emitted->end());
-  FailureOr<Image> image = compileKernels(*module, target);
-  if (failed(image)) {
-    ADD_FAILURE() << "cannot compile: " << text.str();
-    return;
-  }
-  for (const KernelInfo &info : infos)
-    offsets.push_back(image->find(info.name)->offset);
-  mappedBytes = image->bytes.size();
-  mapped = mmap(nullptr, mappedBytes, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  std::memcpy(mapped, image->bytes.data(), mappedBytes);
-  mprotect(mapped, mappedBytes, PROT_READ | PROT_EXEC);
-}
-
-Kernel::~Kernel() {
-  if (mapped)
-    munmap(mapped, mappedBytes);
-}
-
 /// `expression` at the values of a call.
 static int64_t evaluate(AffineExpr expression, const Symbols &symbols) {
   MLIRContext *context = expression.getContext();
@@ -331,16 +292,97 @@ static int64_t evaluate(AffineExpr expression, const Symbols &symbols) {
   return cast<AffineConstantExpr>(simplifyAffineExpr(result, 0, 0)).getValue();
 }
 
+Kernel::Kernel(llvm::StringRef text, const Machine &machine)
+    : machine(machine) {
+  DialectRegistry registry;
+  registry.insert<func::FuncDialect, kern::KernDialect, SsmDialect>();
+  registerCpuCodegen(registry);
+  gpu::registerGpuCodegen(registry);
+  context =
+      std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
+  context->loadAllAvailableDialects();
+  OwningOpRef<ModuleOp> source =
+      parseSourceString<ModuleOp>(text, context.get());
+  Operation *kernel = source ? findKernel(*source) : nullptr;
+  if (!kernel) {
+    ADD_FAILURE() << "no kernel in: " << text.str();
+    return;
+  }
+  code = machine.isGpu() ? compileForGpu(kernel, *machine.gpu)
+                         : compileForCpu(kernel, machine.cpu);
+  if (!code)
+    ADD_FAILURE() << "cannot compile: " << text.str();
+}
+
+Kernel::~Kernel() = default;
+
+size_t Kernel::variantCount() const { return code->variants.size(); }
+
 int64_t Kernel::gridSize(size_t index, const Symbols &symbols) const {
-  return evaluate(infos[index].grid, symbols);
+  return evaluate(code->variants[index].grid, symbols);
 }
 
 void Kernel::run(const Arguments &arguments, const Symbols &symbols,
                  Order order) const {
-  for (size_t index = 0; index < infos.size(); ++index)
-    if (infos[index].maxRows < 0 || symbols.rows <= infos[index].maxRows)
+  for (size_t index = 0; index < variantCount(); ++index) {
+    int64_t maxRows = code->variants[index].maxRows;
+    if (maxRows < 0 || symbols.rows <= maxRows)
       return runVariant(index, arguments, symbols, order);
+  }
   ADD_FAILURE() << "no variant for " << symbols.rows << " rows";
+}
+
+void Kernel::runVariant(size_t index, const Arguments &arguments,
+                        const Symbols &symbols, Order order) const {
+  code->run(index, gridSize(index, symbols), arguments, symbols, order);
+  arguments.expectGuardsIntact();
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels of this CPU
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Kernels mapped read and execute.
+class CpuCode : public Kernel::Code {
+public:
+  ~CpuCode() override { munmap(mapped, mappedBytes); }
+
+  static std::unique_ptr<CpuCode> compile(Operation *kernel,
+                                          const Target &target);
+  void run(size_t index, int64_t grid, const Arguments &arguments,
+           const Symbols &symbols, Order order) const override;
+
+private:
+  std::vector<AffineExpr> scratch;
+  std::vector<uint64_t> offsets;
+  void *mapped = nullptr;
+  size_t mappedBytes = 0;
+};
+} // namespace
+
+std::unique_ptr<CpuCode> CpuCode::compile(Operation *kernel,
+                                          const Target &target) {
+  OwningOpRef<ModuleOp> module = ModuleOp::create(kernel->getLoc());
+  FailureOr<SmallVector<KernelInfo>> emitted =
+      emitKernel(kernel, "kernel", target, *module);
+  if (failed(emitted))
+    return nullptr;
+  FailureOr<Image> image = compileKernels(*module, target);
+  if (failed(image))
+    return nullptr;
+  auto code = std::make_unique<CpuCode>();
+  for (const KernelInfo &info : *emitted) {
+    code->variants.push_back({info.maxRows, info.grid});
+    code->scratch.push_back(info.scratch);
+    code->offsets.push_back(image->find(info.name)->offset);
+  }
+  code->mappedBytes = image->bytes.size();
+  code->mapped = mmap(nullptr, code->mappedBytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  std::memcpy(code->mapped, image->bytes.data(), code->mappedBytes);
+  mprotect(code->mapped, code->mappedBytes, PROT_READ | PROT_EXEC);
+  return code;
 }
 
 /// Cuts units 0..`count` into ranges.
@@ -363,14 +405,18 @@ static std::vector<std::pair<int64_t, int64_t>> cut(int64_t count,
   return ranges;
 }
 
-void Kernel::runVariant(size_t index, const Arguments &arguments,
-                        const Symbols &symbols, Order order) const {
+void CpuCode::run(size_t index, int64_t grid, const Arguments &arguments,
+                  const Symbols &symbols, Order order) const {
   using Entry = void (*)(const uint64_t *, int64_t, int64_t, void *);
   auto entry =
       reinterpret_cast<Entry>(static_cast<char *>(mapped) + offsets[index]);
-  Buffer scratch(evaluate(infos[index].scratch, symbols));
-  for (auto [begin, end] : cut(gridSize(index, symbols), order))
-    entry(arguments.data(), begin, end, scratch.data());
-  EXPECT_TRUE(scratch.guardsIntact()) << "guards of scratch";
-  arguments.expectGuardsIntact();
+  Buffer scratchMemory(evaluate(scratch[index], symbols));
+  for (auto [begin, end] : cut(grid, order))
+    entry(arguments.data(), begin, end, scratchMemory.data());
+  EXPECT_TRUE(scratchMemory.guardsIntact()) << "guards of scratch";
+}
+
+std::unique_ptr<Kernel::Code> ssm::test::compileForCpu(Operation *kernel,
+                                                       const Target &target) {
+  return CpuCode::compile(kernel, target);
 }

@@ -4,19 +4,23 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Compiles a kern operation given as text, prepares its arguments and runs it
-// over its grid. Every buffer lies between guard bands of NaNs, and memory that
-// a kernel must not read starts as NaN.
+// over its grid: on this CPU, or as PTX on the interpreter. Every buffer lies
+// between guard bands of NaNs, and memory that a kernel must not read starts as
+// NaN.
 //
 //===----------------------------------------------------------------------===//
 
 #pragma once
 
 #include "codegen/cpu/Cpu.h"
+#include "codegen/gpu/Gpu.h"
 #include "runtime/SeqTable.h"
+#include "runtime/ptx/Interpreter.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "gtest/gtest.h"
 
+#include <map>
 #include <memory>
 #include <random>
 #include <vector>
@@ -143,6 +147,10 @@ public:
   Arguments &integer(int64_t value);
 
   const uint64_t *data() const { return slots.data(); }
+  size_t size() const { return slots.size(); }
+  /// What the pointers among the slots point to.
+  const std::map<size_t, const Buffer *> &buffers() const { return memory; }
+  const std::map<size_t, const SeqTable *> &tables() const { return calls; }
   /// Fails the running test if a guard band has changed.
   void expectGuardsIntact() const;
 
@@ -152,6 +160,8 @@ private:
   std::vector<uint64_t> slots;
   std::vector<const Rows *> rowsGuarded;
   std::vector<const Buffer *> guarded;
+  std::map<size_t, const Buffer *> memory;
+  std::map<size_t, const SeqTable *> calls;
 };
 
 /// Values of the symbols of a grid.
@@ -177,22 +187,46 @@ const Target &nativeTarget();
 /// one with vectors of 16 lanes for tests.
 std::vector<Target> testTargets();
 
-/// A compiled kern operation, mapped read and execute.
+/// What a test compiles for: a CPU target, or a GPU target whose PTX runs on
+/// the interpreter, with all its checks.
+struct Machine {
+  Machine(const Target &target)
+      : name(target.name), panel(target.panel), cpu(target) {}
+  Machine(const gpu::Target &target);
+
+  bool isGpu() const { return gpu != nullptr; }
+  /// Input channels that lie together in a packed weight of `type`.
+  int64_t pair(Element type) const;
+
+  std::string name;
+  /// Output channels of a panel of a packed weight.
+  int64_t panel;
+  Target cpu;
+  const gpu::Target *gpu = nullptr;
+};
+
+/// The targets of `testTargets`, and a GPU.
+std::vector<Machine> testMachines();
+/// A GPU alone.
+Machine testGpu();
+
+/// A compiled kern operation.
 class Kernel {
 public:
   /// Compiles the one kern operation (`kern.columns` aside) in the module
   /// `text`. Fails the running test and leaves nothing to run if that is
   /// impossible.
-  explicit Kernel(llvm::StringRef text, const Target &target = nativeTarget());
+  explicit Kernel(llvm::StringRef text,
+                  const Machine &machine = nativeTarget());
   ~Kernel();
   Kernel(const Kernel &) = delete;
 
-  explicit operator bool() const { return mapped != nullptr; }
-  const Target &target() const { return targetRecord; }
-  llvm::ArrayRef<KernelInfo> variants() const { return infos; }
+  explicit operator bool() const { return code != nullptr; }
+  const Target &target() const { return machine.cpu; }
+  size_t variantCount() const;
 
   /// Runs the variant for this number of rows over the whole grid, then checks
-  /// the guards.
+  /// the guards. On a GPU `order` chooses the schedule of warps.
   void run(const Arguments &arguments, const Symbols &symbols,
            Order order = Order::Whole) const;
   /// Runs variant `index`.
@@ -201,13 +235,16 @@ public:
   /// Number of units of variant `index`.
   int64_t gridSize(size_t index, const Symbols &symbols) const;
 
+  /// The code of a machine.
+  class Code;
+
 private:
+  Machine machine;
   std::unique_ptr<mlir::MLIRContext> context;
-  Target targetRecord;
-  std::vector<KernelInfo> infos;
-  std::vector<uint64_t> offsets;
-  void *mapped = nullptr;
-  size_t mappedBytes = 0;
+  std::unique_ptr<Code> code;
 };
+
+/// What the last run on the interpreter did.
+const ssmrt::ptx::Counters &lastCounters();
 
 } // namespace ssm::test

@@ -80,11 +80,11 @@ std::vector<double> expectedRow(const Case &test, const Rows &input,
   return expected;
 }
 
-void check(const Case &test, const Target &target) {
-  SCOPED_TRACE(target.name + " width " + std::to_string(test.width) +
+void check(const Case &test, const Machine &machine) {
+  SCOPED_TRACE(machine.name + " width " + std::to_string(test.width) +
                " groups " + std::to_string(test.groups) + " statistic " +
                std::to_string(int(test.statistic)));
-  Kernel kernel(text(test), target);
+  Kernel kernel(text(test), machine);
   if (!kernel)
     return;
   std::mt19937 random(3);
@@ -116,57 +116,63 @@ void check(const Case &test, const Target &target) {
 }
 
 TEST(Rowwise, Widths) {
-  for (const Target &target : testTargets())
+  for (const Machine &machine : testMachines())
     for (Statistic statistic :
          {Statistic::None, Statistic::Rms, Statistic::Layer})
       for (int64_t width : {1, 7, 31, 64, 65, 300})
-        check({statistic, width}, target);
+        check({statistic, width}, machine);
 }
 
 TEST(Rowwise, GatedValuesInGroups) {
-  for (const Target &target : testTargets())
+  for (const Machine &machine : testMachines())
     for (Statistic statistic : {Statistic::Rms, Statistic::Layer})
       for (int64_t groups : {1, 3})
         for (int64_t width : {3, 39, 384})
-          check({statistic, width, groups, true}, target);
+          check({statistic, width, groups, true}, machine);
 }
 
 TEST(Rowwise, GathersOutputRows) {
-  for (const Target &target : testTargets())
-    check({Statistic::Rms, 45, 1, false, true}, target);
+  for (const Machine &machine : testMachines())
+    check({Statistic::Rms, 45, 1, false, true}, machine);
 }
 
 TEST(Rowwise, Bf16Rows) {
-  for (const Target &target : testTargets()) {
+  for (const Machine &machine : testMachines()) {
     check({Statistic::Rms, 45, 1, false, false, Element::F32, Element::BF16},
-          target);
+          machine);
     check({Statistic::Layer, 67, 1, true, false, Element::BF16, Element::BF16},
-          target);
+          machine);
   }
 }
 
 /// The result may replace the input: each pass reads a column before it is
 /// written.
-TEST(Rowwise, InPlace) {
-  for (bool gated : {false, true}) {
-    Case test{Statistic::Rms, 53, 1, gated};
-    Kernel kernel(text(test));
-    ASSERT_TRUE(kernel);
-    std::mt19937 random(3);
-    Sequences sequences({{0, 0, 3}});
-    Rows input(3, test.width), elements(3, test.width), result(3, test.width);
-    input.randomize(random);
-    elements.randomize(random);
-    Buffer packed = packVector(randomVector(random, test.width));
-    for (Rows *target : {&result, &input}) {
-      Arguments slots;
-      slots.rows(input).rows(elements).vector(packed).rows(*target);
-      kernel.run(slots.seqs(sequences).integer(3), Symbols(sequences));
-    }
-    for (int64_t row = 0; row < 3; ++row)
-      for (int64_t column = 0; column < test.width; ++column)
-        ASSERT_EQ(input.get(row, column), result.get(row, column));
+void checkInPlace(const Case &test, const Machine &machine) {
+  Kernel kernel(text(test), machine);
+  ASSERT_TRUE(kernel);
+  std::mt19937 random(3);
+  Sequences sequences({{0, 0, 3}});
+  Rows input(3, test.width), elements(3, test.width), result(3, test.width);
+  input.randomize(random);
+  elements.randomize(random);
+  Buffer packed = packVector(randomVector(random, test.width));
+  for (Rows *target : {&result, &input}) {
+    Arguments slots;
+    slots.rows(input).rows(elements).vector(packed).rows(*target);
+    kernel.run(slots.seqs(sequences).integer(3), Symbols(sequences));
   }
+  for (int64_t row = 0; row < 3; ++row)
+    for (int64_t column = 0; column < test.width; ++column)
+      ASSERT_EQ(input.get(row, column), result.get(row, column));
 }
+
+TEST(Rowwise, InPlace) {
+  for (const Machine &machine : testMachines())
+    for (bool gated : {false, true})
+      checkInPlace({Statistic::Rms, 53, 1, gated}, machine);
+}
+
+/// More columns than a thread keeps in registers.
+TEST(Rowwise, WideRowsOnGpu) { check({Statistic::Layer, 16500}, testGpu()); }
 
 } // namespace

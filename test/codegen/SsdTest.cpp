@@ -62,7 +62,8 @@ public:
   void expectHidden(int64_t slot, int64_t head,
                     const std::vector<double> &expected) const {
     const float *first = state.slot(slot) + head * int64_t(expected.size());
-    expectClose(expected, [&](size_t i) { return first[i]; }, 5e-6, "state");
+    expectClose(
+        expected, [&](size_t i) { return first[i]; }, 5e-6, "state");
   }
 
   Shape shape;

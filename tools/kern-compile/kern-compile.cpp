@@ -1,4 +1,4 @@
-//===- kern-compile.cpp - Shows the CPU code of kern operations -----------===//
+//===- kern-compile.cpp - Shows the code of kern operations ---------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // kern-compile in.mlir --target=x86-64-v4 --emit=asm -o -
+// kern-compile in.mlir --target=sm_80 --emit=ptx -o -
 //
 // Emits every kernel operation of the input, wherever it stands; kernels are
 // named kernel_0, kernel_1, ... in the order of the text.
@@ -13,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Cpu.h"
+#include "codegen/gpu/Gpu.h"
 #include "dialect/Kern.h"
 #include "dialect/Ssm.h"
 
@@ -34,7 +36,7 @@ static cl::opt<std::string> targetName("target", cl::init("native"),
                                        cl::desc("target to compile for"));
 
 namespace {
-enum class Emit { Kernels, Llvm, Assembly, Object, Image };
+enum class Emit { Kernels, Llvm, Assembly, Object, Image, Nvvm, Ptx, Report };
 } // namespace
 
 static cl::opt<Emit> emitKind(
@@ -43,24 +45,28 @@ static cl::opt<Emit> emitKind(
                clEnumValN(Emit::Llvm, "llvm", "LLVM IR"),
                clEnumValN(Emit::Assembly, "asm", "assembly"),
                clEnumValN(Emit::Object, "obj", "ELF object"),
-               clEnumValN(Emit::Image, "image", "table of the flat image")));
+               clEnumValN(Emit::Image, "image", "table of the flat image"),
+               clEnumValN(Emit::Nvvm, "nvvm", "GPU: LLVM dialect"),
+               clEnumValN(Emit::Ptx, "ptx", "GPU: PTX"),
+               clEnumValN(Emit::Report, "report",
+                          "GPU: registers and spills, by ptxas")));
 
 static bool isKernel(Operation *op) {
   return isa_and_nonnull<kern::KernDialect>(op->getDialect()) &&
          !isa<kern::ColumnsOp, kern::YieldOp>(op);
 }
 
-/// Emits all kernels of `source` into `kernels`.
-static LogicalResult emitKernels(ModuleOp source, const ssm::Target &target,
-                                 ModuleOp kernels) {
+/// Calls `emit` for each kernel of `source`, with its name.
+static LogicalResult
+emitKernels(ModuleOp source,
+            function_ref<LogicalResult(Operation *, StringRef)> emit) {
   int64_t count = 0;
   WalkResult walked = source.walk([&](Operation *op) {
     if (!isKernel(op))
       return WalkResult::advance();
     std::string name = "kernel_" + std::to_string(count++);
-    return failed(ssm::emitKernel(op, name, target, kernels))
-               ? WalkResult::interrupt()
-               : WalkResult::advance();
+    return failed(emit(op, name)) ? WalkResult::interrupt()
+                                  : WalkResult::advance();
   });
   return failure(walked.wasInterrupted());
 }
@@ -89,30 +95,67 @@ static LogicalResult write(ModuleOp kernels, const ssm::Target &target,
     return ssm::printKernels(kernels, target, ssm::EmitKind::Assembly, stream);
   case Emit::Object:
     return ssm::printKernels(kernels, target, ssm::EmitKind::Object, stream);
+  default:
+    return kernels.emitError("expected kernels, llvm, asm, obj or image for "
+                             "target '")
+           << target.name << "'";
   }
-  return failure();
+}
+
+static LogicalResult write(ModuleOp kernels, const ssm::gpu::Target &target,
+                           llvm::raw_fd_ostream &stream) {
+  if (emitKind == Emit::Kernels) {
+    kernels.print(stream);
+    return success();
+  }
+  if (emitKind == Emit::Nvvm)
+    return ssm::gpu::printNvvm(kernels, stream);
+  bool wantsReport = emitKind == Emit::Report;
+  if (emitKind != Emit::Ptx && !wantsReport)
+    return kernels.emitError("expected kernels, nvvm, ptx or report for "
+                             "target '")
+           << target.name << "'";
+  FailureOr<ssm::gpu::Image> image = ssm::gpu::compileKernels(
+      kernels, target,
+      wantsReport ? ssm::gpu::Assemble::IfPresent : ssm::gpu::Assemble::Never);
+  if (failed(image))
+    return failure();
+  if (!wantsReport)
+    stream << image->ptx;
+  for (const ssm::gpu::KernelReport &report : image->reports)
+    stream << report.name << ": " << report.registers << " registers, "
+           << report.sharedBytes << " bytes shared, " << report.spillBytes
+           << " bytes spilled, " << report.stackBytes << " bytes stack\n";
+  return success();
+}
+
+/// Compiles for one target, by the emitters of its kind.
+template <typename TargetT>
+static LogicalResult run(ModuleOp source, const TargetT &target,
+                         llvm::raw_fd_ostream &stream) {
+  OwningOpRef<ModuleOp> kernels = ModuleOp::create(source.getLoc());
+  auto emit = [&](Operation *op, StringRef name) -> LogicalResult {
+    return emitKernel(op, name, target, *kernels);
+  };
+  if (failed(emitKernels(source, emit)))
+    return failure();
+  return write(*kernels, target, stream);
 }
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
-  cl::ParseCommandLineOptions(argc, argv, "CPU code of kern operations\n");
+  cl::ParseCommandLineOptions(argc, argv, "Code of kern operations\n");
 
-  llvm::Expected<ssm::Target> target = ssm::Target::lookup(targetName);
-  if (!target) {
-    llvm::errs() << "kern-compile: " << llvm::toString(target.takeError())
-                 << "\n";
-    return 1;
-  }
   DialectRegistry registry;
   registry.insert<func::FuncDialect, kern::KernDialect, ssm::SsmDialect>();
   ssm::registerCpuCodegen(registry);
+  ssm::gpu::registerGpuCodegen(registry);
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
 
   OwningOpRef<ModuleOp> source = parseSourceFile<ModuleOp>(inputName, &context);
   if (!source)
     return 1;
-  OwningOpRef<ModuleOp> kernels = ModuleOp::create(source->getLoc());
   std::string error;
   std::unique_ptr<llvm::ToolOutputFile> output =
       openOutputFile(outputName, &error);
@@ -120,9 +163,19 @@ int main(int argc, char **argv) {
     llvm::errs() << "kern-compile: " << error << "\n";
     return 1;
   }
-  if (failed(emitKernels(*source, *target, *kernels)))
-    return 1;
-  if (failed(write(*kernels, *target, output->os())))
+  LogicalResult written = failure();
+  if (const auto *gpu = ssm::gpu::Target::lookup(targetName)) {
+    written = run(*source, *gpu, output->os());
+  } else {
+    llvm::Expected<ssm::Target> cpu = ssm::Target::lookup(targetName);
+    if (!cpu) {
+      llvm::errs() << "kern-compile: " << llvm::toString(cpu.takeError())
+                   << "\n";
+      return 1;
+    }
+    written = run(*source, *cpu, output->os());
+  }
+  if (failed(written))
     return 1;
   output->keep();
   return 0;

@@ -5,11 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/gpu/Gpu.h"
+#include "codegen/gpu/TilePasses.h"
 #include "dialect/Kern.h"
 #include "dialect/Plan.h"
 #include "dialect/Ssm.h"
 #include "passes/Passes.h"
 
+#include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
@@ -19,7 +22,10 @@ int main(int argc, char **argv) {
   registry.insert<ssm::SsmDialect, kern::KernDialect, plan::PlanDialect,
                   mlir::func::FuncDialect, mlir::arith::ArithDialect,
                   mlir::math::MathDialect>();
+  ssm::gpu::registerGpuCodegen(registry);
   mlir::registerTransformsPasses();
+  mlir::registerSCFToControlFlowPass();
+  ssm::gpu::registerSsmTilePasses();
   ssm::registerSsmPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(
       argc, argv, "ssmc: passes on language models\n", registry));

@@ -140,7 +140,8 @@ static int runCompile(const CompileFlags &flags) {
   std::optional<EmitLevel> level = emitLevelOf(flags.emit);
   if (!level) {
     llvm::errs() << "error: --emit, got " << flags.emit
-                 << ", supported block, ops, kern, plan, llvm, asm, obj\n";
+                 << ", supported block, ops, kern, plan, llvm, asm, obj, "
+                    "tile, nvvm, ptx\n";
     return kBadUsage;
   }
   Session session;
@@ -169,7 +170,7 @@ void ssm::addCompileCommand(CLI::App &app, Action &action) {
                       "The artifact (.ssmx), or the text of --emit");
   command
       ->add_option("--target", flags->options.targets,
-                   "Targets: native, x86-64-v3, x86-64-v4, aarch64")
+                   "Targets: native, x86-64-v3, x86-64-v4, aarch64, sm_80")
       ->delimiter(',')
       ->capture_default_str();
   command
@@ -187,7 +188,7 @@ void ssm::addCompileCommand(CLI::App &app, Action &action) {
       "What to embed: a folder or random:SEED (default: MODEL)");
   command->add_option("--emit", flags->emit,
                       "Write IR or code instead: block, ops, kern, plan, llvm, "
-                      "asm, obj");
+                      "asm, obj; of a GPU tile, nvvm, ptx");
   command->footer("Examples:\n"
                   "  ssmc compile DIR -o model.ssmx --target=x86-64-v3,native\n"
                   "  ssmc compile DIR -o whole.ssmx --embed-weights\n"
