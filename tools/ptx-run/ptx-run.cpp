@@ -5,13 +5,19 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "runtime/ptx/Program.h"
+#include "tools/ptx-run/Mutate.h"
 #include "tools/ptx-run/Report.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <limits>
+#include <unistd.h>
 
 namespace ptxrun {
 namespace {
@@ -39,6 +45,9 @@ struct RunOptions {
   bool time = false;
   unsigned threads = 1;
   uint64_t limit = std::numeric_limits<uint64_t>::max();
+  size_t mutants = 0;
+  uint64_t mutateSeed = 0;
+  std::string harness;
 };
 
 ssmrt::ptx::Dim3 extent(const std::vector<uint32_t> &numbers) {
@@ -49,20 +58,28 @@ ssmrt::ptx::Dim3 extent(const std::vector<uint32_t> &numbers) {
   return result;
 }
 
-Status runOnce(const RunOptions &options, const ssmrt::ptx::Module &module,
-               const ssmrt::ptx::Kernel &kernel, uint64_t seed, bool last) {
+/// A launch and the memory it ran on.
+struct Run {
   ssmrt::ptx::DeviceMemory memory;
+  Arguments arguments;
+  ssmrt::ptx::Counters counters;
+  double seconds = 0;
+};
+
+Status runKernel(const RunOptions &options, const ssmrt::ptx::Module &module,
+                 const ssmrt::ptx::Kernel &kernel, uint64_t seed, Run &run) {
   Expected<Arguments> arguments =
-      makeArguments(kernel, options.arguments, memory);
+      makeArguments(kernel, options.arguments, run.memory);
   if (!arguments)
     return arguments.status();
+  run.arguments = std::move(*arguments);
   ssmrt::ptx::Launch launch;
   launch.kernel = kernel.name;
   launch.grid = extent(options.grid);
   launch.block = extent(options.block);
   launch.cluster = extent(options.cluster);
   launch.dynamicShared = options.shared;
-  launch.parameters = arguments->bytes;
+  launch.parameters = run.arguments.bytes;
   ssmrt::ptx::Options how;
   how.seed = seed;
   if (!options.check)
@@ -72,35 +89,148 @@ Status runOnce(const RunOptions &options, const ssmrt::ptx::Module &module,
   how.threads = options.threads;
   const auto start = std::chrono::steady_clock::now();
   Expected<ssmrt::ptx::Counters> counters =
-      ssmrt::ptx::launch(module, launch, memory, how);
+      ssmrt::ptx::launch(module, launch, run.memory, how);
   const std::chrono::duration<double> elapsed =
       std::chrono::steady_clock::now() - start;
+  run.seconds = elapsed.count();
   if (!counters)
     return counters.status();
+  run.counters = std::move(*counters);
   for (const std::string &expectation : options.expectations)
-    if (Status status =
-            compareBuffer(*arguments, expectation, options.tolerance, memory);
+    if (Status status = compareBuffer(run.arguments, expectation,
+                                      options.tolerance, run.memory);
         !status)
       return status;
-  if (!last)
-    return {};
+  return {};
+}
+
+Status report(const RunOptions &options, const Run &run) {
   for (const std::string &range : options.prints) {
-    Expected<std::string> line = printBuffer(*arguments, range, memory);
+    Expected<std::string> line = printBuffer(run.arguments, range, run.memory);
     if (!line)
       return line.status();
     std::puts(line->c_str());
   }
   for (const std::string &target : options.saves)
-    if (Status status = saveBuffer(*arguments, target, memory); !status)
+    if (Status status = saveBuffer(run.arguments, target, run.memory); !status)
       return status;
   if (options.counters)
-    std::fputs(printCounters(*counters).c_str(), stdout);
+    std::fputs(printCounters(run.counters).c_str(), stdout);
   if (options.json)
-    std::puts(printJson(*counters).c_str());
+    std::puts(printJson(run.counters).c_str());
   if (options.time)
-    std::printf("%.3f s, %.2f M warp instructions/s\n", elapsed.count(),
-                static_cast<double>(counters->warpInstructions) /
-                    elapsed.count() / 1e6);
+    std::printf("%.3f s, %.2f M warp instructions/s\n", run.seconds,
+                static_cast<double>(run.counters.warpInstructions) /
+                    run.seconds / 1e6);
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Mutants
+//===----------------------------------------------------------------------===//
+
+/// Lines of the kernel's instructions.
+std::vector<uint32_t> linesOf(const ssmrt::ptx::Module &module,
+                              const ssmrt::ptx::Kernel &kernel) {
+  std::vector<uint32_t> lines;
+  for (const ssmrt::ptx::KernelCode &code : module.program().codes)
+    if (code.info.name == kernel.name)
+      for (const ssmrt::ptx::Instruction &instruction : code.code)
+        lines.push_back(instruction.line);
+  std::sort(lines.begin(), lines.end());
+  lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
+  return lines;
+}
+
+/// First element in which the buffers of two runs differ, or "".
+std::string compareRuns(const Run &expected, const Run &got) {
+  for (const Buffer &buffer : expected.arguments.buffers) {
+    const Buffer *other = got.arguments.find(buffer.name);
+    Expected<std::vector<std::byte>> a = read(buffer, expected.memory);
+    Expected<std::vector<std::byte>> b = read(*other, got.memory);
+    const size_t size = sizeOf(buffer.type);
+    for (size_t i = 0; i < buffer.count; ++i)
+      if (!std::equal(a->data() + i * size, a->data() + (i + 1) * size,
+                      b->data() + i * size))
+        return buffer.name + "[" + std::to_string(i) + "] is " +
+               print(buffer.type, b->data() + i * size) + ", expected " +
+               print(buffer.type, a->data() + i * size);
+  }
+  return "";
+}
+
+/// What kills a mutant, or "".
+std::string tryMutant(const RunOptions &options, const Mutation &mutation,
+                      const std::string &kernelName, const Run &reference) {
+  Expected<ssmrt::ptx::Module> module =
+      ssmrt::ptx::Module::parse(mutation.text, "mutant");
+  if (!module)
+    return module.status().message;
+  const ssmrt::ptx::Kernel *kernel = module->findKernel(kernelName);
+  RunOptions limited = options;
+  constexpr uint64_t kPatience = 20;
+  limited.limit = kPatience * reference.counters.warpInstructions + 100'000;
+  for (unsigned i = 0; i < options.seeds; ++i) {
+    Run run;
+    if (Status status =
+            runKernel(limited, *module, *kernel, options.seed + i, run);
+        !status)
+      return status.message;
+    if (std::string difference = compareRuns(reference, run);
+        !difference.empty())
+      return difference;
+  }
+  return "";
+}
+
+/// As tryMutant, by a command that gets the path of the mutant for "{}".
+Expected<std::string> tryHarness(const RunOptions &options,
+                                 const Mutation &mutation) {
+  const std::string path = (std::filesystem::temp_directory_path() /
+                            ("mutant-" + std::to_string(getpid()) + ".ptx"))
+                               .string();
+  std::ofstream file(path, std::ios::binary);
+  file << mutation.text;
+  file.close();
+  if (!file)
+    return ssmrt::error("cannot write '" + path + "'");
+  std::string command = options.harness;
+  const size_t place = command.find("{}");
+  if (place != std::string::npos)
+    command.replace(place, 2, path);
+  const int status = std::system(command.c_str());
+  std::remove(path.c_str());
+  return status == 0 ? std::string()
+                     : "harness status " + std::to_string(status);
+}
+
+Status runMutants(const RunOptions &options, const std::string &text,
+                  const ssmrt::ptx::Module &module,
+                  const ssmrt::ptx::Kernel &kernel) {
+  Run reference;
+  if (Status status =
+          runKernel(options, module, kernel, options.seed, reference);
+      !status)
+    return status;
+  const std::vector<Mutation> mutations =
+      chooseMutations(listMutations(text, linesOf(module, kernel)),
+                      options.mutants, options.mutateSeed);
+  size_t killed = 0;
+  for (const Mutation &mutation : mutations) {
+    std::string killer;
+    if (options.harness.empty()) {
+      killer = tryMutant(options, mutation, kernel.name, reference);
+    } else {
+      Expected<std::string> result = tryHarness(options, mutation);
+      if (!result)
+        return result.status();
+      killer = std::move(*result);
+    }
+    killed += !killer.empty();
+    std::printf("%s: %s\n", mutation.describe().c_str(),
+                killer.empty() ? "survived" : ("killed: " + killer).c_str());
+  }
+  std::printf("%zu of %zu mutants killed\n", killed, mutations.size());
   return {};
 }
 
@@ -125,14 +255,20 @@ Status run(const RunOptions &options) {
   if (!kernel)
     return ssmrt::error("no kernel '" + options.kernel + "' in " +
                         options.file + ", see --list");
-  for (unsigned i = 0; i < options.seeds; ++i)
-    if (Status status = runOnce(options, *module, *kernel, options.seed + i,
-                                i + 1 == options.seeds);
-        !status)
+  if (options.mutants)
+    return runMutants(options, text, *module, *kernel);
+  for (unsigned i = 0; i < options.seeds; ++i) {
+    Run last;
+    Status status =
+        runKernel(options, *module, *kernel, options.seed + i, last);
+    if (status && i + 1 == options.seeds)
+      status = report(options, last);
+    if (!status)
       return options.seeds == 1
                  ? status
                  : ssmrt::error("seed " + std::to_string(options.seed + i) +
                                 ": " + status.message);
+  }
   return {};
 }
 
@@ -180,6 +316,13 @@ void addOptions(CLI::App &app, RunOptions &options) {
                  "threads for the blocks of a grid, with --no-check");
   app.add_option("--limit", options.limit,
                  "warp instructions after which the launch fails");
+  app.add_option("--mutants", options.mutants,
+                 "plant that many faults, one at a time, and say which the "
+                 "checks or the results give away");
+  app.add_option("--mutate-seed", options.mutateSeed, "choice of faults");
+  app.add_option("--harness", options.harness,
+                 "command that runs a mutant instead, {} is its file; it is "
+                 "killed if the command fails");
 }
 
 } // namespace
