@@ -96,6 +96,20 @@ struct ExtractField {
   }
 };
 
+/// Position and length are 32 bits wide whatever the value is.
+template <class T>
+Flow executeExtractField(Warp &warp, const Instruction &instruction,
+                         uint32_t mask) {
+  T *d = warp.lanes<T>(instruction.destination);
+  const T *a = warp.lanes<T>(instruction.source[0]);
+  const uint32_t *position = warp.lanes<uint32_t>(instruction.source[1]);
+  const uint32_t *length = warp.lanes<uint32_t>(instruction.source[2]);
+  forLanes(mask, [=](uint32_t lane) {
+    d[lane] = ExtractField()(a[lane], position[lane], length[lane]);
+  });
+  return Flow::Next;
+}
+
 template <class T>
 Flow executeInsertField(Warp &warp, const Instruction &instruction,
                         uint32_t mask) {
@@ -332,7 +346,7 @@ bool decodeField(Decoder &decoder) {
   withInteger(decoder, type, [&](auto tag) {
     using T = typename decltype(tag)::type;
     instruction.execute = insert ? executeInsertField<std::make_unsigned_t<T>>
-                                 : ternaryLanes<T, T, uint32_t, ExtractField>;
+                                 : executeExtractField<T>;
   });
   return true;
 }
