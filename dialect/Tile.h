@@ -30,6 +30,8 @@ inline constexpr int64_t kWarpLanes = 32;
 /// Whether `value` is an element of `pointer`, or a vector of them that one
 /// instruction moves.
 bool isAccess(mlir::Type value, mlir::Type pointer);
+/// Rows (0) or columns (1) of a tile, wherever it lies.
+int64_t sizeOf(mlir::Type tile, unsigned dim);
 /// Whether `pointer` is one to shared memory.
 inline bool isShared(mlir::Type pointer) {
   return llvm::cast<PtrType>(pointer).isShared();

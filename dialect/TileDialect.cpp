@@ -60,6 +60,76 @@ int64_t PtrType::getElementBytes() const {
   return getElement().getIntOrFloatBitWidth() / 8;
 }
 
+/// Rows and columns of the least tile of a layout: one instruction's.
+static std::pair<int64_t, int64_t> atomOf(Layout layout) {
+  switch (layout) {
+  case Layout::A:
+    return {16, 16};
+  case Layout::B:
+    return {8, 16};
+  case Layout::Acc:
+    return {16, 8};
+  case Layout::WideA:
+    return {64, 16};
+  case Layout::WideAcc:
+    return {64, 8};
+  }
+  llvm_unreachable("unknown layout");
+}
+
+LogicalResult RegType::verify(function_ref<InFlightDiagnostic()> emitError,
+                              int64_t rows, int64_t columns, Type element,
+                              Layout layout) {
+  auto [atomRows, atomColumns] = atomOf(layout);
+  if (rows < 1 || columns < 1 || rows % atomRows || columns % atomColumns)
+    return emitError() << "expected whole atoms of " << atomRows << " x "
+                       << atomColumns << " in layout "
+                       << stringifyLayout(layout) << ", got " << rows << " x "
+                       << columns;
+  return success();
+}
+
+LogicalResult SharedType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 int64_t rows, int64_t columns, Type element,
+                                 int64_t swizzle) {
+  if (swizzle != 0 && swizzle != 32 && swizzle != 64 && swizzle != 128)
+    return emitError() << "expected a swizzle of 32, 64 or 128 bytes, got "
+                       << swizzle;
+  int64_t bytes = columns * element.getIntOrFloatBitWidth() / 8;
+  if (rows < 1 || bytes < 1 || (swizzle && bytes % swizzle))
+    return emitError() << "expected rows of a multiple of " << swizzle
+                       << " bytes, got " << bytes;
+  return success();
+}
+
+int64_t SharedType::getBytes() const {
+  return getRows() * getColumns() * getElement().getIntOrFloatBitWidth() / 8;
+}
+
+LogicalResult RingType::verify(function_ref<InFlightDiagnostic()> emitError,
+                               int64_t stages, ArrayRef<SharedType> tiles) {
+  if (stages < 1 || tiles.empty())
+    return emitError() << "expected stages and tiles, got " << stages
+                       << " stages of " << tiles.size() << " tiles";
+  return success();
+}
+
+int64_t RingType::getBytes() const {
+  int64_t bytes = 0;
+  for (SharedType tile : getTiles())
+    bytes += tile.getBytes();
+  return bytes * getStages();
+}
+
+int64_t tile::sizeOf(Type type, unsigned dim) {
+  if (auto pending = dyn_cast<PendingType>(type))
+    type = pending.getTile();
+  if (auto shared = dyn_cast<SharedType>(type))
+    return dim == 0 ? shared.getRows() : shared.getColumns();
+  auto tile = cast<RegType>(type);
+  return dim == 0 ? tile.getRows() : tile.getColumns();
+}
+
 bool tile::isAccess(Type value, Type pointer) {
   auto type = cast<PtrType>(pointer);
   if (getElementTypeOrSelf(value) != type.getElement())
@@ -75,10 +145,49 @@ bool tile::isAccess(Type value, Type pointer) {
 
 int64_t FuncOp::getSharedBytes() {
   int64_t bytes = 0;
-  getBody().walk([&](AllocSharedOp alloc) {
-    bytes += llvm::alignTo(alloc.getBytes(), kAccessBytes);
+  getBody().walk([&](Operation *op) {
+    if (auto alloc = dyn_cast<AllocSharedOp>(op))
+      bytes += llvm::alignTo(alloc.getBytes(), kAccessBytes);
+    if (auto alloc = dyn_cast<AllocTileOp>(op))
+      bytes += alloc.getResult().getType().getBytes();
+    if (auto ring = dyn_cast<RingInitOp>(op))
+      bytes += ring.getResult().getType().getBytes();
   });
   return bytes;
+}
+
+/// Whether `op` touches global memory that other kernels may write.
+static bool touchesGlobal(Operation *op) {
+  if (auto load = dyn_cast<LoadOp>(op))
+    return !isShared(load.getPointer().getType()) &&
+           load.getCache() != Cache::ReadOnly;
+  if (auto store = dyn_cast<StoreOp>(op))
+    return !isShared(store.getPointer().getType());
+  if (auto atomic = dyn_cast<AtomicOp>(op))
+    return !isShared(atomic.getPointer().getType());
+  return isa<CpAsyncOp, TmaLoadOp, TmaStoreOp>(op);
+}
+
+/// func_c4: what comes before the wait for other kernels touches nothing of
+/// theirs.
+static LogicalResult verifyGridWait(FuncOp function) {
+  for (Block &block : function.getBody())
+    for (auto wait : block.getOps<GridWaitOp>())
+      for (Operation &before :
+           llvm::make_range(block.begin(), wait->getIterator())) {
+        WalkResult result = before.walk([&](Operation *op) {
+          if (!touchesGlobal(op))
+            return WalkResult::advance();
+          InFlightDiagnostic diag =
+              op->emitOpError("expected no access to global memory before "
+                              "'tile.grid_wait'");
+          diag.attachNote(wait.getLoc()) << "the wait is here";
+          return WalkResult::interrupt();
+        });
+        if (result.wasInterrupted())
+          return failure();
+      }
+  return success();
 }
 
 LogicalResult FuncOp::verifyRegions() {
@@ -100,7 +209,7 @@ LogicalResult FuncOp::verifyRegions() {
     return emitOpError("expected at most ")
            << kSharedBytes << " bytes of shared memory, got "
            << getSharedBytes();
-  return success();
+  return verifyGridWait(*this);
 }
 
 //===----------------------------------------------------------------------===//
@@ -142,5 +251,28 @@ LogicalResult ReduceWarpOp::verify() {
       int64_t(getWidth() * getStride()) > kWarpLanes)
     return emitOpError("expected powers of two with a product of at most ")
            << kWarpLanes << ", got " << getWidth() << " and " << getStride();
+  return success();
+}
+
+LogicalResult ConvertLayoutOp::verify() {
+  Layout from = getValue().getType().getLayout();
+  Layout to = getResult().getType().getLayout();
+  if ((from == Layout::Acc && to == Layout::A) ||
+      (from == Layout::WideAcc && to == Layout::WideA))
+    return success();
+  return emitOpError("expected acc to a, or wide_acc to wide_a, got ")
+         << stringifyLayout(from) << " to " << stringifyLayout(to);
+}
+
+LogicalResult StageTileOp::verify() {
+  ArrayRef<SharedType> tiles = getStage().getType().getRing().getTiles();
+  int64_t number = getNumber();
+  if (number < 0 || number >= int64_t(tiles.size()))
+    return emitOpError("expected a tile of ")
+           << tiles.size() << " in the ring, got number " << number;
+  if (tiles[number] != getResult().getType())
+    return emitOpError("expected the type of tile ")
+           << number << ", " << tiles[number] << ", got "
+           << getResult().getType();
   return success();
 }

@@ -29,6 +29,9 @@ def Tile_Dialect : Dialect {
   let useDefaultTypePrinterParser = 1;
 }
 
+class Tile_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Tile_Dialect, mnemonic, traits>;
+
 class Tile_Type<string name, string typeMnemonic> : TypeDef<Tile_Dialect, name> {
   let mnemonic = typeMnemonic;
 }

@@ -47,4 +47,12 @@ def Tile_Function : Tile_Enum<"Function", "Function with an instruction", [
   I32EnumAttrCase<"Log2", 4, "log2">,
 ]>;
 
+def Tile_Layout : Tile_Enum<"Layout", "Which thread has which element of a tile", [
+  I32EnumAttrCase<"A", 0, "a">,
+  I32EnumAttrCase<"B", 1, "b">,
+  I32EnumAttrCase<"Acc", 2, "acc">,
+  I32EnumAttrCase<"WideA", 3, "wide_a">,
+  I32EnumAttrCase<"WideAcc", 4, "wide_acc">,
+]>;
+
 #endif // TILE_ENUMS_TD

@@ -8,13 +8,10 @@
 #ifndef TILE_OPS_TD
 #define TILE_OPS_TD
 
-include "dialect/TileDialect.td"
+include "dialect/TileTensorOps.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
-
-class Tile_Op<string mnemonic, list<Trait> traits = []>
-    : Op<Tile_Dialect, mnemonic, traits>;
 
 //===----------------------------------------------------------------------===//
 // Types
@@ -56,7 +53,9 @@ def Tile_FuncOp : Tile_Op<"func", [Symbol, IsolatedFromAbove]> {
     on a multiprocessor together, which bounds the registers of a thread.
 
     Constraints: `func_c1` a multiple of 32 up to 1024 threads; `func_c2` arguments of
-    64 bits; `func_c3` shared memory of at most 227 KiB.
+    64 bits; `func_c3` shared memory of at most 227 KiB; `func_c4` if the body has a
+    `tile.grid_wait`, nothing before it touches global memory but loads with
+    `cache(read_only)`.
 
     ```mlir
     tile.func @fill block(128) {
@@ -77,7 +76,7 @@ def Tile_FuncOp : Tile_Op<"func", [Symbol, IsolatedFromAbove]> {
   let extraClassDeclaration = [{
     /// Bytes of shared memory that a multiprocessor offers one block.
     static constexpr int64_t kSharedBytes = 227 * 1024;
-    /// Bytes of all `tile.alloc_shared`.
+    /// Bytes of all allocations of shared memory and rings.
     int64_t getSharedBytes();
   }];
 }
