@@ -33,9 +33,6 @@ Expected<StateStore> StateStore::create(Device &device, const Plan &plan,
     store.contextTokens = contextTokens;
     const int64_t pages = ceilDiv(contextTokens, kPageTokens);
     const std::optional<int64_t> allPages = checkedMultiply(pages, sequences);
-    const int64_t spare = device.chooser() < 0 ? 0 : 1;
-    store.unusedSlot = static_cast<int32_t>(sequences);
-    store.unusedPage = static_cast<int32_t>(allPages.value_or(0));
     if (!allPages || *allPages >= kMostPages)
       return error("context of " + std::to_string(contextTokens) +
                    " tokens for " + std::to_string(sequences) +
@@ -48,8 +45,7 @@ Expected<StateStore> StateStore::create(Device &device, const Plan &plan,
         store.anyPaged |= state.isPaged();
         DeviceAddress begin = 0;
         if (state.isPaged()) {
-          Expected<DeviceAddress> pages =
-              store.allocatePages(state, *allPages + spare);
+          Expected<DeviceAddress> pages = store.allocatePages(state, *allPages);
           if (!pages)
             return pages.status();
           begin = *pages;
@@ -57,7 +53,7 @@ Expected<StateStore> StateStore::create(Device &device, const Plan &plan,
         pools.push_back({&state, begin});
       }
     }
-    if (Status status = store.allocateSlots(sequences + spare); !status)
+    if (Status status = store.allocateSlots(sequences); !status)
       return status;
     if (!store.anyPaged)
       return store;

@@ -28,6 +28,7 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include <mutex>
@@ -67,6 +68,15 @@ const Image::Kernel *Image::find(StringRef name) const {
 // LLVM
 //===----------------------------------------------------------------------===//
 
+/// The backend would merge neighbouring loads and fill gaps between them with
+/// bytes that nobody has written. Emitters say what is one access.
+static void disableLoadMerging() {
+  auto &options = llvm::cl::getRegisteredOptions();
+  auto found = options.find("disable-nvptx-load-store-vectorizer");
+  if (found != options.end())
+    static_cast<llvm::cl::opt<bool> *>(found->second)->setValue(true);
+}
+
 static FailureOr<std::unique_ptr<llvm::TargetMachine>>
 createMachine(ModuleOp module, const Target &target) {
   static std::once_flag once;
@@ -75,6 +85,7 @@ createMachine(ModuleOp module, const Target &target) {
     LLVMInitializeNVPTXTarget();
     LLVMInitializeNVPTXTargetMC();
     LLVMInitializeNVPTXAsmPrinter();
+    disableLoadMerging();
   });
   llvm::Triple triple("nvptx64-nvidia-cuda");
   std::string error;

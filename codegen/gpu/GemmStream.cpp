@@ -77,12 +77,14 @@ void GemmStream::stage(Value firstPiece, int64_t pieces) {
   int64_t inputs = pieces * shape.pieceInputs();
   Value first = builder.mul(firstPiece, shape.pieceInputs());
   builder.forThreads(rows * inputs, [&](Value index) {
-    Value row = builder.div(index, inputs);
-    Value input = builder.add(first, builder.rem(index, inputs));
+    Value row = builder.div(index, inputs), place = builder.rem(index, inputs);
+    Value input = builder.add(first, place);
     Value exists = builder.both(builder.less(row, task.rowCount),
                                 builder.less(input, shape.inputs));
     Value value = task.input->load(builder, row, input, exists);
-    builder.store(value, staged, index);
+    int64_t stride = chunkPieces * shape.pieceInputs();
+    builder.store(value, staged,
+                  builder.add(builder.mul(row, stride), place));
   });
 }
 

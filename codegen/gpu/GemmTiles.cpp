@@ -53,6 +53,9 @@ private:
   Values loadInputs(Value step);
   void storeInputs(ValueRange values, Value stage);
   Values addStep(Value stage, ValueRange sums);
+  /// Adds the terms of piece `piece` of a step.
+  Values addPiece(Value sharedInputs, Value sharedWeights, Value piece,
+                  ValueRange sums);
   void emitResults(ValueRange sums);
 
   GemmTask &task;
@@ -149,32 +152,41 @@ void GemmTiles::storeInputs(ValueRange values, Value stage) {
 }
 
 Values GemmTiles::addStep(Value stage, ValueRange carried) {
-  Values sums(carried);
   Value sharedInputs =
       builder.at(inputs, builder.mul(stage, kTileRows * kInputStride));
   Value sharedWeights = builder.at(weights, builder.mul(stage, weightStage()));
+  // A loop: unrolled, all pieces would be in registers at once.
+  return builder.forLoop(
+      builder.i64(0), builder.i64(stepPieces()), builder.i64(1), carried,
+      [&](Value piece, ValueRange carried) {
+        return addPiece(sharedInputs, sharedWeights, piece, carried);
+      });
+}
+
+Values GemmTiles::addPiece(Value sharedInputs, Value sharedWeights, Value piece,
+                           ValueRange carried) {
+  Values sums(carried), columns;
   int64_t pieceInputs = shape.pieceInputs();
-  for (int64_t piece = 0; piece < stepPieces(); ++piece) {
-    Values columns;
-    for (int64_t j = 0; j < kThreadTile; ++j) {
-      Value place = builder.add(across, piece * kTileColumns + j * kAcross);
-      columns.push_back(builder.widen(builder.load(
-          sharedWeights, builder.mul(place, pieceInputs), pieceInputs)));
-    }
-    for (int64_t first = 0; first < pieceInputs; first += kRead)
-      for (int64_t i = 0; i < kThreadTile; ++i) {
-        Value row = builder.add(down, i * kAcross);
-        Value x = builder.load(sharedInputs,
-                               builder.add(builder.mul(row, kInputStride),
-                                           piece * pieceInputs + first),
-                               kRead);
-        for (int64_t j = 0; j < kThreadTile; ++j)
-          for (int64_t k = 0; k < kRead; ++k)
-            sums[i * kThreadTile + j] = builder.fma(
-                builder.lane(x, k), builder.lane(columns[j], first + k),
-                sums[i * kThreadTile + j]);
-      }
+  for (int64_t j = 0; j < kThreadTile; ++j) {
+    Value place = builder.add(builder.mul(piece, kTileColumns),
+                              builder.add(across, j * kAcross));
+    columns.push_back(builder.widen(builder.load(
+        sharedWeights, builder.mul(place, pieceInputs), pieceInputs)));
   }
+  Value firstInput = builder.mul(piece, pieceInputs);
+  for (int64_t first = 0; first < pieceInputs; first += kRead)
+    for (int64_t i = 0; i < kThreadTile; ++i) {
+      Value row = builder.add(down, i * kAcross);
+      Value x = builder.load(sharedInputs,
+                             builder.add(builder.mul(row, kInputStride),
+                                         builder.add(firstInput, first)),
+                             kRead);
+      for (int64_t j = 0; j < kThreadTile; ++j)
+        for (int64_t k = 0; k < kRead; ++k)
+          sums[i * kThreadTile + j] = builder.fma(
+              builder.lane(x, k), builder.lane(columns[j], first + k),
+              sums[i * kThreadTile + j]);
+    }
   return sums;
 }
 

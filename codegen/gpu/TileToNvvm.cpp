@@ -191,7 +191,8 @@ struct AllocSharedLowering : ConvertOpToLLVMPattern<tile::AllocSharedOp> {
       auto name = [&] { return prefix + std::to_string(number); };
       while (module.lookupSymbol(name()))
         ++number;
-      global = makeGlobal(rewriter, function, name(), op.getBytes(),
+      global = makeGlobal(rewriter, function, name(),
+                          llvm::alignTo(op.getBytes(), 16),
                           LLVM::Linkage::Internal);
     }
     Location loc = op.getLoc();
