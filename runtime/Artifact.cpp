@@ -82,6 +82,13 @@ Status Artifact::readImages() {
     image.number = number;
     image.target = header.field("target").string();
     image.precision = header.field("precision").string();
+    image.isGpu =
+        header.has("device") && header.field("device").string() == "cuda";
+    if (image.isGpu) {
+      image.arch =
+          GpuArch::parse(header.field("arch").string()).value_or(GpuArch{});
+      image.cubin = tensors->find("cubin." + suffix);
+    }
     const JsonReader features = header.field("features");
     for (size_t i = 0, end = features.size(); i < end; ++i)
       image.features.push_back(features.at(i).string());
@@ -102,7 +109,7 @@ Expected<Plan> Artifact::plan(const ArtifactImage &image) const {
   if (!plan)
     return plan;
   for (const PlanKernel &kernel : plan->kernels)
-    if (kernel.offset >= image.code->bytes)
+    if (!image.isGpu && kernel.offset >= image.code->bytes)
       return error(path() + ": " + key + ": offset of kernel '" + kernel.name +
                    "', got " + std::to_string(kernel.offset) +
                    " in an image of " + std::to_string(image.code->bytes) +
@@ -122,17 +129,33 @@ bool Artifact::hasPackedWeights() const {
          first->first.rfind("weights.", 0) == 0;
 }
 
+Status Artifact::noImage(bool forGpu, const std::string &precision,
+                         const std::string &unfit) const {
+  if (!unfit.empty())
+    return error(path() + ": no image for this machine: " + unfit);
+  std::string targets, precisions;
+  for (const ArtifactImage &image : imageList) {
+    addWord(targets, image.target);
+    if (image.isGpu == forGpu)
+      addWord(precisions, image.precision);
+  }
+  if (precisions.empty())
+    return error(path() + ": no image for a " + (forGpu ? "GPU" : "CPU") +
+                 ", got " + targets);
+  return error(path() + ": precision, got " + precision + ", supported " +
+               precisions);
+}
+
 Expected<size_t> Artifact::choose(const std::string &precision) const {
-  std::string precisions, missing;
+  std::string unfit;
   size_t best = imageList.size();
   for (size_t i = 0; i < imageList.size(); ++i) {
     const ArtifactImage &image = imageList[i];
-    addWord(precisions, image.precision);
-    if (precision != "auto" && precision != image.precision)
+    if (image.isGpu || (precision != "auto" && precision != image.precision))
       continue;
     const std::string feature = firstMissingFeature(image.features);
     if (!feature.empty()) {
-      addWord(missing, image.target + " needs " + feature);
+      addWord(unfit, image.target + " needs " + feature);
       continue;
     }
     if (best == imageList.size() ||
@@ -141,10 +164,34 @@ Expected<size_t> Artifact::choose(const std::string &precision) const {
   }
   if (best < imageList.size())
     return best;
-  if (!missing.empty())
-    return error(path() + ": no image for this machine: " + missing);
-  return error(path() + ": precision, got " + precision + ", supported " +
-               precisions);
+  return noImage(/*forGpu=*/false, precision, unfit);
+}
+
+Expected<size_t> Artifact::chooseGpu(const std::string &precision,
+                                     int chip) const {
+  std::string unfit;
+  size_t best = imageList.size();
+  for (size_t i = 0; i < imageList.size(); ++i) {
+    const ArtifactImage &image = imageList[i];
+    if (!image.isGpu || (precision != "auto" && precision != image.precision))
+      continue;
+    if (chip > 0 && !image.arch.runsOn(chip)) {
+      addWord(unfit,
+              image.target + " does not run on sm_" + std::to_string(chip));
+      continue;
+    }
+    if (best == imageList.size() ||
+        (chip > 0 && image.arch.number > imageList[best].arch.number))
+      best = i;
+  }
+  if (best < imageList.size())
+    return best;
+  return noImage(/*forGpu=*/true, precision, unfit);
+}
+
+bool Artifact::hasGpuImages() const {
+  return std::any_of(imageList.begin(), imageList.end(),
+                     [](const ArtifactImage &image) { return image.isGpu; });
 }
 
 } // namespace ssmrt

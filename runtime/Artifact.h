@@ -25,7 +25,12 @@ struct ArtifactImage {
   std::string target;
   std::string precision;
   std::vector<std::string> features;
+  /// PTX for `arch` instead of machine code for a CPU.
+  bool isGpu = false;
+  GpuArch arch;
   const TensorView *code = nullptr;
+  /// For a GPU: the same assembled for `arch`; may be null.
+  const TensorView *cubin = nullptr;
   int64_t number = 0; ///< of the keys "plan.<number>", "image.<number>"
 };
 
@@ -55,15 +60,23 @@ public:
   const MappedFile &file() const { return tensors->file(); }
   const SafeTensors &container() const { return *tensors; }
 
-  /// Index of the best image that this machine can run, with `precision`
+  /// Index of the best image that this machine's CPU can run, with `precision`
   /// ("auto" accepts any): the one that asks for most features, of equal ones
   /// the first. The failure names what there is.
   Expected<size_t> choose(const std::string &precision) const;
+
+  /// The same of the images for GPUs: the one with the highest architecture
+  /// that runs on `chip` (80 for sm_80), of equal ones the first. With `chip` 0
+  /// any does, and the first is taken.
+  Expected<size_t> chooseGpu(const std::string &precision, int chip) const;
+  bool hasGpuImages() const;
 
 private:
   Artifact() = default;
 
   Status readImages();
+  Status noImage(bool forGpu, const std::string &precision,
+                 const std::string &unfit) const;
 
   std::shared_ptr<const SafeTensors> tensors;
   std::string name;

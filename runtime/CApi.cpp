@@ -71,6 +71,7 @@ ssmrt_status ssmrt_model_open(const char *path,
       modelOptions.weights = options->weights ? options->weights : "";
       modelOptions.precision = options->precision ? options->precision : "auto";
       modelOptions.threads = options->threads;
+      modelOptions.device = options->device ? options->device : "auto";
       modelOptions.useCache = !options->no_cache;
     }
     Expected<std::shared_ptr<Model>> opened = Model::open(path, modelOptions);
@@ -89,6 +90,10 @@ const char *ssmrt_model_name(const ssmrt_model *model) {
 
 const char *ssmrt_model_image(const ssmrt_model *model) {
   return model->model->image().target.c_str();
+}
+
+const char *ssmrt_model_device(const ssmrt_model *model) {
+  return model->model->device().kind().data();
 }
 
 const char *ssmrt_model_precision(const ssmrt_model *model) {

@@ -8,8 +8,44 @@
 #include "runtime/Device.h"
 
 #include <utility>
+#include <vector>
 
 namespace ssmrt {
+
+namespace {
+
+/// For devices whose launches are done when they return.
+class DirectRing final : public DownloadRing {
+public:
+  DirectRing(Device &device, int64_t entries, int64_t bytes)
+      : device(device), entries(entries, std::vector<char>(bytes)) {}
+
+  Status queue(int64_t index, DeviceAddress source) override {
+    return device.download(entries[index].data(), source,
+                           static_cast<int64_t>(entries[index].size()));
+  }
+  Expected<const char *> wait(int64_t index) override {
+    return static_cast<const char *>(entries[index].data());
+  }
+
+private:
+  Device &device;
+  std::vector<std::vector<char>> entries;
+};
+
+Status noRecordings() { return error("this device keeps no recordings"); }
+
+} // namespace
+
+Expected<std::unique_ptr<DownloadRing>> Device::createRing(int64_t entries,
+                                                           int64_t bytes) {
+  return std::unique_ptr<DownloadRing>(
+      std::make_unique<DirectRing>(*this, entries, bytes));
+}
+
+Status Device::beginRecording() { return noRecordings(); }
+Expected<int64_t> Device::endRecording() { return noRecordings(); }
+Status Device::replay(int64_t) { return noRecordings(); }
 
 Expected<DeviceBuffer> DeviceBuffer::allocate(Device &device, int64_t bytes,
                                               const std::string &purpose,

@@ -12,6 +12,7 @@
 #include "runtime/Status.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,18 @@ struct DeviceLaunch {
   /// Units or blocks.
   int64_t grid = 0;
   Span<const uint64_t> arguments;
+};
+
+/// Copies of small device memory that the host fetches later. Each copy is of
+/// one entry, in turn.
+class DownloadRing {
+public:
+  virtual ~DownloadRing() = default;
+  /// Asks for a copy of `source` as entry `index`, which must have been waited
+  /// for if it was asked for before.
+  virtual Status queue(int64_t index, DeviceAddress source) = 0;
+  /// Waits for the copy of an entry. Valid until it is asked for again.
+  virtual Expected<const char *> wait(int64_t index) = 0;
 };
 
 /// Whether memory is used as a whole and again and again, so that large pages
@@ -81,6 +94,27 @@ public:
   virtual Expected<double> launchTimed(const DeviceLaunch &launch) = 0;
   /// Waits until all is done.
   virtual Status synchronize() { return {}; }
+
+  /// The kernel of StepProgram.h, beyond those of the plan; -1 if there is
+  /// none: then the host samples.
+  virtual int64_t chooser() const { return -1; }
+  /// A ring of copies of `bytes` each.
+  virtual Expected<std::unique_ptr<DownloadRing>> createRing(int64_t entries,
+                                                             int64_t bytes);
+
+  /// Whether launches can be kept and run as one. From beginRecording to
+  /// endRecording, which numbers the recording, launches are only kept;
+  /// replay runs them.
+  virtual bool canRecord() const { return false; }
+  virtual Status beginRecording();
+  virtual Expected<int64_t> endRecording();
+  virtual Status replay(int64_t recording);
+  /// Ends a recording that failed.
+  virtual void dropRecording() {}
+
+  /// Bytes that a copy within the device's memory reads and writes per second,
+  /// measured now; 0 where this says nothing.
+  virtual Expected<double> copyRate() { return 0.0; }
 };
 
 /// Memory of a device, which must outlive it.

@@ -21,13 +21,6 @@ constexpr int64_t kArenaSlack = 4096;
 
 } // namespace
 
-struct Executor::Context {
-  Entry entry;
-  SymbolValues symbols;
-  DeviceAddress tokens = 0;
-  DeviceAddress seqs = 0;
-};
-
 Expected<std::unique_ptr<Executor>>
 Executor::create(std::shared_ptr<Model> model, const StateStore &store,
                  int64_t rows, int64_t sequences, bool poison) {
@@ -64,27 +57,76 @@ Executor::create(std::shared_ptr<Model> model, const StateStore &store,
   });
 }
 
-Status Executor::placeTable(const CallTable &table, Context &call) {
+Status Executor::place(const CallTable &table) {
+  placed.symbols = table.symbols();
+  capacity = roundUp(placed.symbols.rows, kCapacityStep);
   if (device.sharesHostMemory()) {
-    call.tokens = reinterpret_cast<uintptr_t>(table.tokens());
-    call.seqs = reinterpret_cast<uintptr_t>(&table.table());
+    placed.tokens = reinterpret_cast<uintptr_t>(table.tokens());
+    placed.seqs = reinterpret_cast<uintptr_t>(&table.table());
     return {};
   }
-  call.seqs = tableArea.address();
-  call.tokens = tableArea.address() + table.pack(call.seqs, tableBytes);
-  return device.upload(call.seqs, tableBytes.data(),
+  placed.seqs = tableArea.address();
+  placed.tokens = placed.seqs + table.pack(placed.seqs, tableBytes);
+  return device.upload(placed.seqs, tableBytes.data(),
                        static_cast<int64_t>(tableBytes.size()));
 }
 
 Status Executor::run(Entry entry, const CallTable &table,
                      const ResidualSink &sink) {
-  const Plan &plan = model->plan();
-  Context call{entry, table.symbols()};
-  capacity = roundUp(call.symbols.rows, kCapacityStep);
   launchCount = 0;
   firstLogits = nullptr;
-  if (Status status = placeTable(table, call); !status)
+  if (Status status = place(table); !status)
     return status;
+  const bool isRecorded = entry == Entry::Step && device.canRecord() && !sink &&
+                          !poison && !kernelTimes;
+  const Status status =
+      isRecorded ? runRecorded(nullptr) : runAll(entry, placed, sink);
+  if (!status)
+    return status;
+  return placed.symbols.outputs > 0 ? fetchLogits(placed)
+                                    : device.synchronize();
+}
+
+Status Executor::stepOnDevice(const DeviceLaunch &last) {
+  launchCount = 0;
+  firstLogits = nullptr;
+  if (device.canRecord() && !poison && !kernelTimes)
+    return runRecorded(&last);
+  if (Status status = runAll(Entry::Step, placed, nullptr); !status)
+    return status;
+  ++launchCount;
+  return device.launch(last);
+}
+
+Status Executor::runRecorded(const DeviceLaunch *last) {
+  RecordingKey key(placed.symbols.rows, placed.symbols.outputs, {});
+  if (last)
+    std::get<2>(key).assign(last->arguments.begin(), last->arguments.end());
+  auto found = recordings.find(key);
+  if (found == recordings.end()) {
+    if (Status status = device.beginRecording(); !status)
+      return status;
+    Status status = runAll(Entry::Step, placed, nullptr);
+    if (status && last) {
+      ++launchCount;
+      status = device.launch(*last);
+    }
+    if (!status) {
+      device.dropRecording();
+      return status;
+    }
+    Expected<int64_t> number = device.endRecording();
+    if (!number)
+      return number.status();
+    found = recordings.insert({key, {*number, launchCount}}).first;
+  }
+  launchCount = found->second.launches;
+  return device.replay(found->second.number);
+}
+
+Status Executor::runAll(Entry entry, const Context &call,
+                        const ResidualSink &sink) {
+  const Plan &plan = model->plan();
   if (Status status = runSection(plan.before.of(entry), call, -1); !status)
     return status;
   if (Status status = showResidual(call, -1, sink); !status)
@@ -99,12 +141,10 @@ Status Executor::run(Entry entry, const CallTable &table,
       return status;
   }
   if (call.symbols.outputs == 0)
-    return device.synchronize();
+    return {};
   if (Status status = runSection(plan.after.of(entry), call, -1); !status)
     return status;
-  if (Status status = showHeadInput(call, sink); !status)
-    return status;
-  return fetchLogits(call);
+  return showHeadInput(call, sink);
 }
 
 Expected<const char *> Executor::readBuffer(int64_t index, int64_t rows) {
@@ -161,6 +201,10 @@ Status Executor::fetchLogits(const Context &call) {
 const float *Executor::logits(int64_t index) const {
   const Plan &plan = model->plan();
   return firstLogits + index * plan.buffers[plan.logits].stride;
+}
+
+DeviceAddress Executor::logitsAddress() const {
+  return bufferAddress(model->plan().logits);
 }
 
 DeviceAddress Executor::bufferAddress(int64_t index) const {

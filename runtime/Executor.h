@@ -14,7 +14,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 namespace ssmrt {
@@ -49,6 +51,16 @@ public:
   /// not.
   Status run(Entry entry, const CallTable &call, const ResidualSink &sink);
 
+  /// Puts the table of a call where kernels find it, for stepOnDevice.
+  Status place(const CallTable &table);
+  /// One step of the placed call, whose table the last launch moves on.
+  /// Positions and logits stay on the device.
+  Status stepOnDevice(const DeviceLaunch &last);
+  /// Where the placed call has its table, tokens and logits.
+  DeviceAddress tableAddress() const { return placed.seqs; }
+  DeviceAddress tokensAddress() const { return placed.tokens; }
+  DeviceAddress logitsAddress() const;
+
   /// Logits of the `index`-th wanted row of the last call, until the next one.
   const float *logits(int64_t index) const;
 
@@ -59,12 +71,25 @@ public:
   int64_t launches() const { return launchCount; }
 
 private:
-  struct Context;
+  /// A call as its launches see it.
+  struct Context {
+    SymbolValues symbols;
+    DeviceAddress tokens = 0;
+    DeviceAddress seqs = 0;
+  };
+  /// What tells recordings of a step apart: rows, outputs, and the arguments of
+  /// the last launch.
+  using RecordingKey = std::tuple<int64_t, int64_t, std::vector<uint64_t>>;
+  struct Recording {
+    int64_t number;
+    int64_t launches;
+  };
 
   Executor(std::shared_ptr<Model> model, const StateStore &store)
       : model(std::move(model)), device(this->model->device()), store(store) {}
 
-  Status placeTable(const CallTable &table, Context &call);
+  Status runAll(Entry entry, const Context &call, const ResidualSink &sink);
+  Status runRecorded(const DeviceLaunch *last);
   Status runSection(const std::vector<PlanLaunch> &launches,
                     const Context &call, int64_t layer);
   Status showResidual(const Context &call, int64_t layer,
@@ -93,6 +118,8 @@ private:
   /// What readBuffer returns a pointer to.
   std::vector<char> fetched;
   const float *firstLogits = nullptr;
+  Context placed;
+  std::map<RecordingKey, Recording> recordings;
   /// Rows that the arena is laid out for in the current call.
   int64_t capacity = 0;
   std::vector<uint64_t> arguments;

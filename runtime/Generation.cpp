@@ -43,13 +43,11 @@ public:
       return status;
     result.firstTokenMs = millisecondsSince(start);
     const auto decodeStart = Clock::now();
-    while (!active.empty()) {
-      if (Status status = stepAll(); !status)
+    const bool isGreedy =
+        !(options.sampling.temperature > 0) && session.choosesTokens();
+    while (!active.empty())
+      if (Status status = isGreedy ? decodeGreedily() : decodeOnce(); !status)
         return status;
-      result.decodedTokens += static_cast<int64_t>(active.size());
-      if (Status status = sampleAll(); !status)
-        return status;
-    }
     result.decodeMs = millisecondsSince(decodeStart);
     return std::move(result);
   }
@@ -71,11 +69,64 @@ private:
     return isStep ? session.step(input, mode) : session.prefill(input, mode);
   }
 
-  Status stepAll() {
+  /// A step of all active sequences, and a draw from the logits.
+  Status decodeOnce() {
     std::vector<SequenceTokens> input;
     for (int64_t sequence : active)
       input.push_back({sequence, {&result.tokens[sequence].back(), 1}});
-    return session.step(input, LogitsMode::Last);
+    if (Status status = session.step(input, LogitsMode::Last); !status)
+      return status;
+    result.decodedTokens += static_cast<int64_t>(active.size());
+    return sampleAll();
+  }
+
+  /// Steps whose tokens the device chooses, until a sequence ends.
+  Status decodeGreedily() {
+    GreedySteps steps;
+    steps.ignoreEnd = options.ignoreEnd;
+    steps.canRunAhead = options.neverStops || !callback;
+    steps.sequences = active;
+    for (int64_t sequence : active)
+      steps.tokens.push_back(result.tokens[sequence].back());
+    // All active sequences have as many tokens.
+    steps.count = options.count -
+                  static_cast<int64_t>(result.tokens[active.front()].size());
+    Status noNumber;
+    std::vector<int64_t> ended;
+    Status status =
+        session.stepGreedy(steps, [&](int64_t sequence, int32_t token) {
+          ++result.decodedTokens;
+          Expected<bool> goesOn = take(sequence, token);
+          if (!goesOn)
+            noNumber = goesOn.status();
+          if (!goesOn || !*goesOn)
+            ended.push_back(sequence);
+          return goesOn && *goesOn;
+        });
+    if (!status)
+      return status;
+    active.erase(std::remove_if(active.begin(), active.end(),
+                                [&](int64_t sequence) {
+                                  return std::find(ended.begin(), ended.end(),
+                                                   sequence) != ended.end();
+                                }),
+                 active.end());
+    return noNumber;
+  }
+
+  /// Keeps a token; whether the sequence goes on.
+  Expected<bool> take(int64_t sequence, int32_t token) {
+    if (token < 0)
+      return error("sequence " + std::to_string(sequence) +
+                   ": no logit is a number");
+    const std::vector<int32_t> &ends = session.model().plan().endTokens;
+    std::vector<int32_t> &tokens = result.tokens[sequence];
+    tokens.push_back(token);
+    const bool wantsMore = !callback || callback(sequence, token);
+    const bool isEnd = !options.ignoreEnd &&
+                       std::find(ends.begin(), ends.end(), token) != ends.end();
+    return wantsMore && !isEnd &&
+           static_cast<int64_t>(tokens.size()) < options.count;
   }
 
   /// Draws a token for each active sequence and drops those that end.
@@ -86,17 +137,10 @@ private:
       const int32_t token =
           sample(session.lastLogits(sequence), plan.vocab, options.sampling,
                  sequence, session.position(sequence));
-      if (token < 0)
-        return error("sequence " + std::to_string(sequence) +
-                     ": no logit is a number");
-      std::vector<int32_t> &tokens = result.tokens[sequence];
-      tokens.push_back(token);
-      const bool wantsMore = !callback || callback(sequence, token);
-      const bool isEnd = !options.ignoreEnd &&
-                         std::find(plan.endTokens.begin(), plan.endTokens.end(),
-                                   token) != plan.endTokens.end();
-      if (wantsMore && !isEnd &&
-          static_cast<int64_t>(tokens.size()) < options.count)
+      Expected<bool> goesOn = take(sequence, token);
+      if (!goesOn)
+        return goesOn.status();
+      if (*goesOn)
         remaining.push_back(sequence);
     }
     active = std::move(remaining);

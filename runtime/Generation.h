@@ -24,6 +24,8 @@ struct GenerationOptions {
   SamplingParams sampling;
   /// Go on after an end token of the model.
   bool ignoreEnd = false;
+  /// The callback never refuses a token: a GPU may then be ahead of it.
+  bool neverStops = false;
   /// Logits to compute for the prompt; at least the last ones if tokens are
   /// generated.
   LogitsMode promptLogits = LogitsMode::Last;

@@ -10,6 +10,7 @@
 #include "runtime/Artifact.h"
 #include "runtime/CpuDevice.h"
 #include "runtime/Plan.h"
+#include "runtime/PtxDevice.h"
 #include "runtime/Status.h"
 #include "runtime/ThreadPool.h"
 #include "runtime/WeightStore.h"
@@ -20,11 +21,19 @@
 
 namespace ssmrt {
 
+namespace cuda {
+class Gpu;
+} // namespace cuda
+
 struct ModelOptions {
   /// Folder or "random:SEED". Empty: the weights embedded in the artifact.
   std::string weights;
   /// "auto", or one that the artifact was compiled for.
   std::string precision = "auto";
+  /// "cpu", "cuda", "ptx", or "auto": a GPU if there is one that can run the
+  /// model, else the CPU.
+  std::string device = "auto";
+  PtxOptions ptx;
   /// 0: defaultThreadCount().
   int threads = 0;
   bool useCache = true;
@@ -46,9 +55,12 @@ public:
   const Artifact &artifact() const { return source; }
   const ArtifactImage &image() const { return source.images()[imageIndex]; }
   const Plan &plan() const { return hostProgram; }
+  /// The host's copy of the weights; empty if the device has its own.
   const WeightStore &weights() const { return store; }
   ThreadPool &pool() { return threads; }
   Device &device() const { return *runner; }
+  /// Why "auto" chose the device; empty if it was asked for.
+  const std::string &deviceReason() const { return reason; }
   /// Address of a weight on the device.
   DeviceAddress weight(int64_t index) const { return weightAddresses[index]; }
 
@@ -58,6 +70,14 @@ public:
 private:
   Model(Artifact artifact, size_t image, Plan plan, int threadCount);
 
+  static Expected<std::shared_ptr<Model>> loadOn(const std::string &device,
+                                                 const Artifact &artifact,
+                                                 const ModelOptions &options);
+  static Expected<std::shared_ptr<Model>>
+  loadAnywhere(const Artifact &artifact, const ModelOptions &options);
+
+  Status openDevice(std::shared_ptr<cuda::Gpu> gpu,
+                    const ModelOptions &options);
   Status loadWeights(const ModelOptions &options);
   Status placeWeights();
 
@@ -68,6 +88,7 @@ private:
   WeightStore store;
   std::unique_ptr<Device> runner;
   std::vector<DeviceAddress> weightAddresses;
+  std::string reason;
   double loadTime = 0;
 };
 

@@ -16,6 +16,7 @@
 #include "runtime/Status.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,22 @@ struct PlanKernel {
   std::string name;
   int64_t offset = 0; ///< in the code image
   Expression scratch; ///< bytes for each thread
+  /// For GPUs: threads of a block, and bytes of shared memory that a launch
+  /// adds to what the kernel declares.
+  int64_t block = 0;
+  int64_t shared = 0;
+};
+
+/// A GPU architecture, e.g. "sm_80" or "sm_90a": number 80, 90.
+struct GpuArch {
+  int number = 0;
+  /// With a letter the code runs on chips of this very number only.
+  bool isExact = false;
+
+  static std::optional<GpuArch> parse(std::string_view name);
+  bool runsOn(int chip) const {
+    return isExact ? chip == number : chip >= number;
+  }
 };
 
 struct PlanWeight {
@@ -125,6 +142,9 @@ struct PlanLayer {
 
 struct Plan {
   std::string target;
+  /// Whether kernels are machine code of this process or PTX for `arch`.
+  bool isGpu = false;
+  GpuArch arch;
   std::string precision;
   std::vector<std::string> features;
   std::vector<PlanKernel> kernels;

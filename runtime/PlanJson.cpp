@@ -11,6 +11,7 @@
 #include "runtime/Plan.h"
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 namespace ssmrt {
@@ -23,6 +24,8 @@ constexpr int64_t kMostVocab = int64_t{1} << 31;
 constexpr int64_t kMostLayers = int64_t{1} << 20;
 constexpr int64_t kLargestChunk = int64_t{1} << 20;
 constexpr int64_t kLargestState = int64_t{1} << 40;
+constexpr int64_t kLargestBlock = 1024;
+constexpr int64_t kMostSharedMemory = int64_t{1} << 20;
 
 class PlanReader {
 public:
@@ -32,6 +35,7 @@ public:
     root.field("version").integer(kPlanVersion, kPlanVersion);
     root.field("page_tokens").integer(kPageTokens, kPageTokens);
     plan.target = root.field("target").string();
+    readDevice();
     plan.precision = root.field("precision").string();
     forEach(root.field("features"), [&](const JsonReader &json) {
       plan.features.push_back(json.string());
@@ -70,11 +74,31 @@ private:
     return json.integer(0, static_cast<int64_t>(count) - 1);
   }
 
+  void readDevice() {
+    const std::string device =
+        root.has("device") ? root.field("device").string() : "cpu";
+    plan.isGpu = device == "cuda";
+    if (!plan.isGpu && device != "cpu")
+      root.field("device").fail("got '" + device + "', supported cpu, cuda");
+    if (!plan.isGpu)
+      return;
+    const std::string arch = root.field("arch").string();
+    if (std::optional<GpuArch> parsed = GpuArch::parse(arch))
+      plan.arch = *parsed;
+    else
+      root.field("arch").fail("got '" + arch + "', expected sm_<number>");
+  }
+
   void readKernel(const JsonReader &json) {
     PlanKernel kernel;
     kernel.name = json.field("name").string();
-    kernel.offset = json.field("offset").integer(0, kLargestSize);
-    kernel.scratch = Expression::read(json.field("scratch"));
+    if (plan.isGpu) {
+      kernel.block = json.field("block").integer(1, kLargestBlock);
+      kernel.shared = json.field("shared").integer(0, kMostSharedMemory);
+    } else {
+      kernel.offset = json.field("offset").integer(0, kLargestSize);
+      kernel.scratch = Expression::read(json.field("scratch"));
+    }
     plan.kernels.push_back(std::move(kernel));
   }
 
@@ -356,6 +380,23 @@ private:
 };
 
 } // namespace
+
+std::optional<GpuArch> GpuArch::parse(std::string_view name) {
+  constexpr std::string_view kPrefix = "sm_";
+  if (name.substr(0, kPrefix.size()) != kPrefix)
+    return std::nullopt;
+  name.remove_prefix(kPrefix.size());
+  GpuArch arch;
+  const auto parsed =
+      std::from_chars(name.data(), name.data() + name.size(), arch.number);
+  const std::string_view rest =
+      name.substr(static_cast<size_t>(parsed.ptr - name.data()));
+  arch.isExact = rest == "a";
+  if (parsed.ec != std::errc() || arch.number < 1 ||
+      !(rest.empty() || arch.isExact))
+    return std::nullopt;
+  return arch;
+}
 
 int64_t PlanLaunch::rowsOf(const SymbolValues &symbols) const {
   const bool isSymbol =

@@ -11,6 +11,8 @@
 
 #include "runtime/Executor.h"
 
+#include <algorithm>
+
 namespace ssmrt {
 
 namespace {
@@ -57,39 +59,33 @@ Status Executor::poisonBefore(const std::vector<PlanLaunch> &launches,
   markBuffers({launches.begin(), launches.begin() + index}, earlier);
   markBuffers({launches.begin() + index, launches.end()}, later);
 
-  // Copies of all rows that are alive, then NaN everywhere, then the rows.
-  std::vector<char> kept;
-  auto forEachLiveRow = [&](auto visit) -> Status {
-    for (size_t i = 0; i < buffers.size(); ++i) {
-      if (!isShared[i] && !(earlier[i] && later[i]))
-        continue;
-      const PlanBuffer &buffer = buffers[i];
-      const DeviceAddress row = bufferAddress(static_cast<int64_t>(i));
-      for (int64_t r = 0; r < rowsOf(buffer, symbols); ++r)
-        if (Status status = visit(row + r * buffer.rowBytes(),
-                                  buffer.columns * sizeOf(buffer.type));
-            !status)
-          return status;
+  // Where the rows that are alive begin and end.
+  std::vector<std::pair<DeviceAddress, DeviceAddress>> alive;
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    if (!isShared[i] && !(earlier[i] && later[i]))
+      continue;
+    const PlanBuffer &buffer = buffers[i];
+    DeviceAddress row = bufferAddress(static_cast<int64_t>(i));
+    for (int64_t r = 0; r < rowsOf(buffer, symbols); ++r) {
+      alive.push_back({row, row + buffer.columns * sizeOf(buffer.type)});
+      row += buffer.rowBytes();
     }
-    return {};
-  };
-  Status status = forEachLiveRow([&](DeviceAddress row, int64_t bytes) {
-    kept.resize(kept.size() + bytes);
-    return device.download(kept.data() + kept.size() - bytes, row, bytes);
-  });
-  if (!status)
-    return status;
-  status =
-      device.poison(arena.address(), capacity * model->plan().arenaRowBytes);
-  if (!status)
-    return status;
-  const char *next = kept.data();
-  status = forEachLiveRow([&](DeviceAddress row, int64_t bytes) {
-    next += bytes;
-    return device.upload(row, next - bytes, bytes);
-  });
+  }
+  const DeviceAddress end =
+      arena.address() + capacity * model->plan().arenaRowBytes;
+  alive.push_back({end, end});
+  std::sort(alive.begin(), alive.end());
+  DeviceAddress done = arena.address();
+  for (auto [first, last] : alive) {
+    if (first > done)
+      if (Status status =
+              device.poison(done, static_cast<int64_t>(first - done));
+          !status)
+        return status;
+    done = std::max(done, last);
+  }
   device.poisonScratch();
-  return status;
+  return {};
 }
 
 } // namespace ssmrt

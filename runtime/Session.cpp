@@ -9,6 +9,7 @@
 #include "runtime/Guarded.h"
 #include "runtime/SeqTable.h"
 #include "runtime/StateFile.h"
+#include "runtime/StepProgram.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -49,7 +50,9 @@ Session::create(std::shared_ptr<Model> model, const SessionOptions &options) {
       return error("prefill chunk, got " +
                    std::to_string(options.prefillChunk) + ", supported 1 to " +
                    std::to_string(kLargestChunk));
-    const bool poison = options.poison || isPoisonWanted();
+    const bool poison = options.poison || isPoisonWanted() ||
+                        model->device().checksInitialised();
+    session->poison = poison;
     Expected<StateStore> store = StateStore::create(
         model->device(), plan, options.sequences, options.context, poison);
     if (!store)
@@ -173,6 +176,88 @@ Status Session::step(Span<const SequenceTokens> input, LogitsMode mode) {
     counts.step = executor->launches();
     return {};
   });
+}
+
+Status Session::stepGreedy(const GreedySteps &steps,
+                           const StepCallback &callback) {
+  return guarded([&]() -> Status {
+    std::vector<SequenceTokens> input;
+    for (size_t i = 0; i < steps.sequences.size(); ++i)
+      input.push_back({steps.sequences[i], {&steps.tokens[i], 1}});
+    if (Status status = checkInput(input); !status)
+      return status;
+    int64_t count = steps.count;
+    for (int64_t sequence : steps.sequences)
+      if (store.hasPages())
+        count = std::min(count, store.context() - position(sequence));
+    if (!decoder) {
+      Expected<std::unique_ptr<DeviceDecoder>> created = DeviceDecoder::create(
+          owner->device(), owner->plan(), store, *executor, sequences());
+      if (!created)
+        return created.status();
+      decoder = *std::move(created);
+    }
+    std::vector<CallPart> parts;
+    for (size_t i = 0; i < input.size(); ++i) {
+      Sequence &sequence = states[steps.sequences[i]];
+      if (Status status = store.grow(sequence, sequence.position + count);
+          !status)
+        return status;
+      parts.push_back({&sequence, input[i].tokens, 1});
+      hasLogits[steps.sequences[i]] = false;
+    }
+    if (Status status = decoder->start(parts, steps.ignoreEnd); !status)
+      return status;
+    const Status status = runGreedy(steps, count, callback);
+    counts.step = executor->launches();
+    return status;
+  });
+}
+
+Status Session::runGreedy(const GreedySteps &steps, int64_t count,
+                          const StepCallback &callback) {
+  const int64_t ahead =
+      steps.canRunAhead && !poison ? DeviceDecoder::kEntries : 1;
+  int64_t launched = 0;
+  bool isEnding = false;
+  while (decoder->pending() > 0 || (!isEnding && launched < count)) {
+    if (!isEnding && launched < count && decoder->pending() < ahead) {
+      for (int64_t sequence : steps.sequences)
+        if (Status status = store.poisonStale(states[sequence], 1); !status)
+          return status;
+      if (Status status = decoder->launchStep(); !status)
+        return status;
+      ++launched;
+      continue;
+    }
+    Expected<bool> goesOn = takeGreedy(steps, callback);
+    if (!goesOn)
+      return goesOn.status();
+    isEnding |= !*goesOn;
+  }
+  return {};
+}
+
+/// Hands on the tokens of the oldest step; false if a sequence ended.
+Expected<bool> Session::takeGreedy(const GreedySteps &steps,
+                                   const StepCallback &callback) {
+  Expected<const int32_t *> tokens = decoder->nextTokens();
+  if (!tokens)
+    return tokens.status();
+  const std::vector<int32_t> &ends = owner->plan().endTokens;
+  bool goesOn = true;
+  for (size_t i = 0; i < steps.sequences.size(); ++i) {
+    const int32_t token = (*tokens)[i];
+    if (token == kAlreadyDone)
+      continue;
+    ++states[steps.sequences[i]].position;
+    const bool wantsMore =
+        callback(steps.sequences[i], token == kNoNumber ? -1 : token);
+    const bool isEnd = !steps.ignoreEnd &&
+                       std::find(ends.begin(), ends.end(), token) != ends.end();
+    goesOn &= wantsMore && !isEnd && token != kNoNumber;
+  }
+  return goesOn;
 }
 
 Status Session::call(Entry entry, Span<const CallPart> parts,

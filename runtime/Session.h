@@ -7,6 +7,7 @@
 
 #pragma once
 
+#include "runtime/DeviceDecoder.h"
 #include "runtime/Executor.h"
 #include "runtime/Model.h"
 #include "runtime/Span.h"
@@ -37,6 +38,24 @@ struct SequenceTokens {
   int64_t sequence = 0;
   Span<const int32_t> tokens;
 };
+
+/// Steps whose tokens are the most probable ones.
+struct GreedySteps {
+  /// Different sequences, and the token that each consumes first.
+  std::vector<int64_t> sequences;
+  std::vector<int32_t> tokens;
+  /// Most steps.
+  int64_t count = 0;
+  /// Go on after an end token of the model.
+  bool ignoreEnd = false;
+  /// The callback never stops a sequence: steps may be launched before it has
+  /// seen the tokens of earlier ones.
+  bool canRunAhead = false;
+};
+
+/// Receives a token that a sequence chose, -1 if no logit was a number; false
+/// stops the sequence.
+using StepCallback = std::function<bool(int64_t sequence, int32_t token)>;
 
 enum class LogitsMode : uint8_t { None, Last, All };
 
@@ -79,6 +98,16 @@ public:
   /// The same for one token each, by the kernels for single tokens.
   Status step(Span<const SequenceTokens> input, LogitsMode mode);
 
+  /// Whether the device chooses tokens by itself: steps without a sink can then
+  /// be greedy ones.
+  bool choosesTokens() const {
+    return owner->device().chooser() >= 0 && !logitsSink && !hiddenSink;
+  }
+
+  /// Steps until a sequence ends, all have made `count` steps or, with paged
+  /// states, the context is full; at least one. No logits are kept.
+  Status stepGreedy(const GreedySteps &steps, const StepCallback &callback);
+
   /// Logits after the last token of the sequence, if they were asked for when
   /// it was consumed; else null. Valid until the sequence consumes again.
   const float *lastLogits(int64_t sequence) const;
@@ -104,6 +133,10 @@ private:
   Session() = default;
 
   Status checkInput(Span<const SequenceTokens> input) const;
+  Status runGreedy(const GreedySteps &steps, int64_t count,
+                   const StepCallback &callback);
+  Expected<bool> takeGreedy(const GreedySteps &steps,
+                            const StepCallback &callback);
   Status call(Entry entry, Span<const CallPart> parts,
               const std::vector<int64_t> &sequenceOfPart, LogitsMode mode);
 
@@ -111,8 +144,11 @@ private:
   StateStore store;
   /// Refers to the store.
   std::unique_ptr<Executor> executor;
+  /// Made when it is needed first.
+  std::unique_ptr<DeviceDecoder> decoder;
   std::vector<Sequence> states;
   int64_t chunk = 0;
+  bool poison = false;
   std::vector<float> logits;
   std::vector<bool> hasLogits;
   LogitsSink logitsSink;

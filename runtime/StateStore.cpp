@@ -33,6 +33,9 @@ Expected<StateStore> StateStore::create(Device &device, const Plan &plan,
     store.contextTokens = contextTokens;
     const int64_t pages = ceilDiv(contextTokens, kPageTokens);
     const std::optional<int64_t> allPages = checkedMultiply(pages, sequences);
+    const int64_t spare = device.chooser() < 0 ? 0 : 1;
+    store.unusedSlot = static_cast<int32_t>(sequences);
+    store.unusedPage = static_cast<int32_t>(allPages.value_or(0));
     if (!allPages || *allPages >= kMostPages)
       return error("context of " + std::to_string(contextTokens) +
                    " tokens for " + std::to_string(sequences) +
@@ -45,7 +48,8 @@ Expected<StateStore> StateStore::create(Device &device, const Plan &plan,
         store.anyPaged |= state.isPaged();
         DeviceAddress begin = 0;
         if (state.isPaged()) {
-          Expected<DeviceAddress> pages = store.allocatePages(state, *allPages);
+          Expected<DeviceAddress> pages =
+              store.allocatePages(state, *allPages + spare);
           if (!pages)
             return pages.status();
           begin = *pages;
@@ -53,7 +57,7 @@ Expected<StateStore> StateStore::create(Device &device, const Plan &plan,
         pools.push_back({&state, begin});
       }
     }
-    if (Status status = store.allocateSlots(sequences); !status)
+    if (Status status = store.allocateSlots(sequences + spare); !status)
       return status;
     if (!store.anyPaged)
       return store;

@@ -41,6 +41,10 @@ public:
   /// Tokens that each sequence may hold.
   int64_t context() const { return contextTokens; }
   int64_t maxPages() const { return pagesPerSequence; }
+  /// Where sequences may write what nobody shall see, if the device chooses
+  /// tokens.
+  int32_t spareSlot() const { return unusedSlot; }
+  int32_t sparePage() const { return unusedPage; }
 
   /// Pool of the `index`-th state of a layer.
   DeviceAddress pool(int64_t layer, int64_t index) const {
@@ -97,6 +101,8 @@ private:
   std::vector<int32_t> freePages;
   int64_t contextTokens = 0;
   int64_t pagesPerSequence = 0;
+  int32_t unusedSlot = 0;
+  int32_t unusedPage = 0;
   bool anyPaged = false;
   bool poison = false;
 };

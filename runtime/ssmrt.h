@@ -40,6 +40,8 @@ typedef struct {
   const char *precision; /* "f32", "bf16"; null: the artifact's first choice */
   int threads;           /* 0: as many as this process may use */
   int no_cache;          /* do not keep packed weights in the cache folder */
+  const char *device;    /* "cpu", "cuda", "ptx"; null or "auto": a GPU if there
+                            is one that can run the model, else the CPU */
 } ssmrt_model_options;
 
 /* Opens an artifact and loads its weights. `options` may be null. The caller
@@ -52,6 +54,7 @@ void ssmrt_model_close(ssmrt_model *model);
 /* Texts belong to the model. */
 const char *ssmrt_model_name(const ssmrt_model *model);
 const char *ssmrt_model_image(const ssmrt_model *model);
+const char *ssmrt_model_device(const ssmrt_model *model);
 const char *ssmrt_model_precision(const ssmrt_model *model);
 int64_t ssmrt_model_vocab(const ssmrt_model *model);
 int ssmrt_model_is_end_token(const ssmrt_model *model, int32_t token);

@@ -25,12 +25,13 @@ TEST(CApi, opens_sessions) {
   TemporaryFolder folder;
   writeToyWeights(folder);
   folder.write("toy.ssmx", toyArtifact());
-  ssmrt_model_options options = {folder.path().c_str(), nullptr, 1, 1};
+  ssmrt_model_options options = {folder.path().c_str(), nullptr, 1, 1, nullptr};
   ssmrt_model *model = nullptr;
   ASSERT_EQ(ssmrt_model_open(folder.path("toy.ssmx").c_str(), &options, &model),
             SSMRT_OK)
       << ssmrt_error_message();
   EXPECT_EQ(std::string(ssmrt_model_name(model)), "toy");
+  EXPECT_EQ(std::string(ssmrt_model_device(model)), "cpu");
   EXPECT_EQ(ssmrt_model_vocab(model), kToyVocab);
   EXPECT_TRUE(ssmrt_model_is_end_token(model, 10));
   EXPECT_FALSE(ssmrt_model_is_end_token(model, 9));

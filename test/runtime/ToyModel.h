@@ -193,13 +193,19 @@ inline nlohmann::json toyPlan() {
     "end_tokens": [10]})");
 }
 
-/// The bytes of an artifact with `plan`, whose steps are its prefill.
-inline std::string toyArtifact(nlohmann::json plan = toyPlan()) {
+/// `plan` with steps that are its prefill.
+inline nlohmann::json stepsLikePrefill(nlohmann::json plan) {
   for (nlohmann::json *section :
        {&plan["bodies"][0], &plan["program"]["before"],
         &plan["program"]["after"]})
     if (section->contains("prefill"))
       (*section)["step"] = (*section)["prefill"];
+  return plan;
+}
+
+/// The bytes of an artifact with `plan`, whose steps are its prefill.
+inline std::string toyArtifact(nlohmann::json plan = toyPlan()) {
+  plan = stepsLikePrefill(std::move(plan));
   SafeTensorsWriter writer;
   writer.setMetadata("format", "ssmc-artifact");
   writer.setMetadata("version", "1");

@@ -22,17 +22,21 @@
 using namespace ssmbench;
 using namespace ssmrt;
 
-double BenchResult::decodeShareOfRead(double seconds) const {
-  return double(weightBytes + stateBytes) / seconds / readRate;
+double BenchResult::decodeShareOfMemory(double seconds) const {
+  const double rate = copyRate > 0 ? copyRate : readRate;
+  return rate > 0 ? double(weightBytes + stateBytes) / seconds / rate : 0;
 }
 
 double BenchResult::prefillShareOfPeak(double seconds) const {
   double peak = precision == "bf16" && dotRate > 0 ? dotRate : fmaRate;
-  return prefillFlops / seconds / peak;
+  return peak > 0 ? prefillFlops / seconds / peak : 0;
 }
 
-/// A weight that meets rows in a matrix product, by its layout.
-static bool isProduct(const PlanWeight &weight) {
+/// A weight that meets rows in a matrix product: on a CPU it lies in panels, on
+/// a GPU any matrix counts.
+static bool isProduct(const Plan &plan, const PlanWeight &weight) {
+  if (plan.isGpu)
+    return weight.layout.rows > 1 && weight.layout.columns > 1;
   return weight.layout.panelRows > 0;
 }
 
@@ -43,7 +47,7 @@ static double sumProducts(const Plan &plan, Measure measure) {
   double sum = 0;
   for (const PlanLayer &layer : plan.layers)
     for (int64_t weight : layer.weights)
-      if (isProduct(plan.weights[weight]))
+      if (isProduct(plan, plan.weights[weight]))
         sum += measure(plan.weights[weight], /*isHead=*/false);
   std::set<int64_t> head;
   for (const PlanLaunch &launch : plan.after.step)
@@ -51,7 +55,7 @@ static double sumProducts(const Plan &plan, Measure measure) {
       if (argument.kind == PlanArgument::Kind::GlobalWeight)
         head.insert(argument.index);
   for (int64_t weight : head)
-    if (isProduct(plan.weights[weight]))
+    if (isProduct(plan, plan.weights[weight]))
       sum += measure(plan.weights[weight], /*isHead=*/true);
   return sum;
 }
@@ -133,6 +137,7 @@ private:
   Status startSequences(int64_t length);
   Status timePrefill(Times &prefills);
   Status timeSteps(int64_t count, Times &steps);
+  Status timeGreedySteps(int64_t count, Times &steps);
   Status timeRounds(Times &prefills, Times &steps);
   Status timeKernels(KernelTimes &prefill, KernelTimes &step);
   std::vector<SequenceTokens> each(const std::vector<std::vector<int32_t>> &);
@@ -173,7 +178,31 @@ Status Bench::timePrefill(Times &prefills) {
   return startSequences(options.promptLength);
 }
 
+/// Steps that a device makes by itself: the time of one is that of all,
+/// divided.
+Status Bench::timeGreedySteps(int64_t count, Times &steps) {
+  GreedySteps greedy;
+  greedy.count = count;
+  greedy.ignoreEnd = greedy.canRunAhead = true;
+  for (int64_t i = 0; i < options.batch; ++i)
+    greedy.sequences.push_back(i);
+  greedy.tokens.assign(options.batch, 1);
+  Times whole;
+  {
+    Clock clock(whole, threads);
+    if (Status status = session->stepGreedy(
+            greedy, [](int64_t, int32_t token) { return token >= 0; });
+        !status)
+      return status;
+  }
+  steps.wall.push_back(whole.wall.back() / double(count));
+  steps.processor.push_back(whole.processor.back() / double(count));
+  return {};
+}
+
 Status Bench::timeSteps(int64_t count, Times &steps) {
+  if (session->choosesTokens())
+    return timeGreedySteps(count, steps);
   std::vector<std::vector<int32_t>> tokens(options.batch, {1});
   for (int64_t i = 0; i < count; ++i) {
     if (limits && i % 4 == 0)
@@ -197,7 +226,7 @@ Status Bench::timeSteps(int64_t count, Times &steps) {
 
 Status Bench::timeRounds(Times &prefills, Times &steps) {
   for (int round = 0; round < options.rounds; ++round) {
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; limits && i < 4; ++i) {
       limits->fmaRound();
       limits->dotRound();
     }
@@ -253,6 +282,8 @@ Expected<BenchResult> Bench::run() {
 
   const Plan &plan = model->plan();
   BenchResult result;
+  result.device = model->device().kind();
+  result.deviceName = model->device().description();
   result.target = plan.target;
   result.precision = plan.precision;
   result.threads = threads;
@@ -279,7 +310,12 @@ Expected<BenchResult> Bench::run() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   result.peakResidentBytes = int64_t(usage.ru_maxrss) * 1024;
-  limits.emplace(threads);
+  if (model->device().sharesHostMemory())
+    limits.emplace(threads);
+  Expected<double> copyRate = model->device().copyRate();
+  if (!copyRate)
+    return copyRate.status();
+  result.copyRate = *copyRate;
   if (Status status = timeRounds(prefills, steps); !status)
     return status;
   KernelTimes prefillTimes(plan.kernels.size()), stepTimes(plan.kernels.size());
@@ -292,9 +328,11 @@ Expected<BenchResult> Bench::run() {
   result.bestStep = steps.bestWall();
   result.medianStep = median(steps.wall);
   result.stepProcessor = steps.bestProcessor();
-  result.readRate = limits->bestRead;
-  result.fmaRate = limits->bestFma;
-  result.dotRate = limits->bestDot;
+  if (limits) {
+    result.readRate = limits->bestRead;
+    result.fmaRate = limits->bestFma;
+    result.dotRate = limits->bestDot;
+  }
   result.prefillKernels = collect(plan, prefillTimes);
   result.stepKernels = collect(plan, stepTimes);
   return result;
@@ -325,10 +363,34 @@ static void printKernels(std::string &text, const char *title,
           100 * time.seconds / total);
 }
 
+static void printOnGpu(std::string &text, const BenchResult &r) {
+  print(text, "device: %s, %s\n", r.device.c_str(), r.deviceName.c_str());
+  if (r.copyRate > 0)
+    print(text, "limits: copy %.1f GB/s (read and written)\n",
+          r.copyRate / 1e9);
+  print(text,
+        "prefill %lld tokens: %.2f ms best, %.2f ms median, %.0f tokens/s\n",
+        static_cast<long long>(r.promptLength), 1e3 * r.bestPrefill,
+        1e3 * r.medianPrefill,
+        double(r.batch * r.promptLength) / r.bestPrefill);
+  print(text, "decode: %.3f ms best, %.3f ms median, %.1f tokens/s",
+        1e3 * r.bestStep, 1e3 * r.medianStep, double(r.batch) / r.bestStep);
+  if (r.copyRate > 0)
+    print(text, ", %.1f %% of copy", 100 * r.decodeShareOfMemory(r.bestStep));
+  print(text, " (%.1f MB weights, %.1f MB states)\n",
+        double(r.weightBytes) / 1e6, double(r.stateBytes) / 1e6);
+}
+
 std::string ssmbench::toText(const BenchResult &r) {
   std::string text;
   print(text, "%s, precision %s, %d threads, batch %lld\n", r.target.c_str(),
         r.precision.c_str(), r.threads, static_cast<long long>(r.batch));
+  if (r.device != "cpu") {
+    printOnGpu(text, r);
+    printKernels(text, "prefill kernels:", r.prefillKernels);
+    printKernels(text, "step kernels:", r.stepKernels);
+    return text;
+  }
   print(text, "limits: read %.1f GB/s, f32 multiply-add %.0f GFLOP/s",
         r.readRate / 1e9, r.fmaRate / 1e9);
   if (r.dotRate > 0)
@@ -345,8 +407,8 @@ std::string ssmbench::toText(const BenchResult &r) {
       "decode: %.3f ms best, %.3f ms median, %.1f tokens/s, %.1f %% of stream "
       "read (%.1f %% by processor time; %.1f MB weights, %.1f MB states)\n",
       1e3 * r.bestStep, 1e3 * r.medianStep, double(r.batch) / r.bestStep,
-      100 * r.decodeShareOfRead(r.bestStep),
-      100 * r.decodeShareOfRead(r.stepProcessor), double(r.weightBytes) / 1e6,
+      100 * r.decodeShareOfMemory(r.bestStep),
+      100 * r.decodeShareOfMemory(r.stepProcessor), double(r.weightBytes) / 1e6,
       double(r.stateBytes) / 1e6);
   print(text, "peak resident memory: %.1f MB\n",
         double(r.peakResidentBytes) / 1e6);
@@ -367,6 +429,9 @@ kernelsJson(const std::vector<KernelShare> &times) {
 
 std::string ssmbench::toJson(const BenchResult &r) {
   nlohmann::ordered_json json;
+  json["device"] = r.device;
+  if (!r.deviceName.empty())
+    json["device_name"] = r.deviceName;
   json["target"] = r.target;
   json["precision"] = r.precision;
   json["threads"] = r.threads;
@@ -374,6 +439,8 @@ std::string ssmbench::toJson(const BenchResult &r) {
   json["limits"] = {{"read_gb_per_s", r.readRate / 1e9},
                     {"fma_gflop_per_s", r.fmaRate / 1e9},
                     {"dot_gflop_per_s", r.dotRate / 1e9}};
+  if (r.device != "cpu")
+    json["limits"] = {{"copy_gb_per_s", r.copyRate / 1e9}};
   json["prefill"] = {
       {"tokens", r.promptLength},
       {"best_ms", 1e3 * r.bestPrefill},
@@ -390,8 +457,17 @@ std::string ssmbench::toJson(const BenchResult &r) {
       {"state_bytes", r.stateBytes},
       {"tokens_per_s", double(r.batch) / r.bestStep},
       {"processor_ms", 1e3 * r.stepProcessor},
-      {"share_of_read", r.decodeShareOfRead(r.bestStep)},
-      {"processor_share_of_read", r.decodeShareOfRead(r.stepProcessor)}};
+      {"share_of_read", r.decodeShareOfMemory(r.bestStep)},
+      {"processor_share_of_read", r.decodeShareOfMemory(r.stepProcessor)}};
+  if (r.device != "cpu") {
+    // Shares of limits that only a CPU has.
+    for (const char *key : {"share_of_peak", "processor_share_of_peak"})
+      json["prefill"].erase(key);
+    for (const char *key : {"share_of_read", "processor_share_of_read"})
+      json["decode"].erase(key);
+    if (r.copyRate > 0)
+      json["decode"]["share_of_copy"] = r.decodeShareOfMemory(r.bestStep);
+  }
   json["peak_resident_bytes"] = r.peakResidentBytes;
   json["prefill_kernels"] = kernelsJson(r.prefillKernels);
   json["step_kernels"] = kernelsJson(r.stepKernels);

@@ -39,7 +39,7 @@ struct KernelShare {
 
 /// Times in seconds; rates of the machine measured between the rounds.
 struct BenchResult {
-  std::string target, precision;
+  std::string device, deviceName, target, precision;
   int threads = 0;
   int64_t batch = 0, promptLength = 0, generatedLength = 0, context = 0;
   /// Bytes that a step must read (packed weights of its products) or move
@@ -52,12 +52,15 @@ struct BenchResult {
   /// Least processor time of a prompt and of a step, a thread's share of it.
   double prefillProcessor = 0, stepProcessor = 0;
   double readRate = 0, fmaRate = 0, dotRate = 0;
+  /// Bytes read and written by a copy within the memory of a GPU.
+  double copyRate = 0;
   /// After one prompt and one step, before the limits take memory.
   int64_t peakResidentBytes = 0;
   std::vector<KernelShare> prefillKernels, stepKernels;
 
-  /// Shares of the limits that `seconds` of a step or a prompt amount to.
-  double decodeShareOfRead(double seconds) const;
+  /// Shares of the limits that `seconds` of a step or a prompt amount to; of
+  /// copying on a GPU, of reading elsewhere.
+  double decodeShareOfMemory(double seconds) const;
   double prefillShareOfPeak(double seconds) const;
 };
 

@@ -12,7 +12,7 @@
   return fprintf(stderr, "error: %s\n", ssmrt_error_message()), 1
 
 int main(int argc, char **argv) {
-  ssmrt_model_options options = {argc > 2 ? argv[2] : NULL, NULL, 0, 0};
+  ssmrt_model_options options = {argc > 2 ? argv[2] : NULL, NULL, 0, 0, NULL};
   const int32_t prompt[] = {1, 2, 3};
   const int64_t sequence = 0;
   ssmrt_model *model;

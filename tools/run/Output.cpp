@@ -81,6 +81,10 @@ void Output::printJson(const GenerationResult &result,
     for (size_t i = 0; i < texts.size(); ++i)
       json["sequences"].push_back(describe(i));
   json["device"] = report.device;
+  if (!report.deviceName.empty())
+    json["device_name"] = report.deviceName;
+  if (!report.deviceReason.empty())
+    json["device_reason"] = report.deviceReason;
   json["precision"] = report.precision;
   json["image"] = report.image;
   json["threads"] = report.threads;

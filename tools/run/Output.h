@@ -22,6 +22,9 @@ namespace ssmrt {
 struct RunReport {
   std::vector<std::vector<int32_t>> prompts;
   std::string device = "cpu";
+  std::string deviceName;
+  /// Why it was chosen; empty if it was asked for.
+  std::string deviceReason;
   std::string precision;
   std::string image;
   int threads = 1;

@@ -45,9 +45,6 @@ public:
   explicit Run(const RunOptions &options) : options(options) {}
 
   Status execute() {
-    if (options.device != "auto" && options.device != "cpu")
-      return error(options.model + ": device, got " + options.device +
-                   ", supported cpu");
     if (Status status = openModel(); !status)
       return status;
     if (Status status = readInput(); !status)
@@ -63,6 +60,8 @@ private:
     modelOptions.weights = options.weights;
     modelOptions.precision = options.precision;
     modelOptions.threads = options.threads;
+    modelOptions.device = options.device;
+    modelOptions.ptx = options.ptx;
     modelOptions.useCache = !options.noCache;
     if (!options.json && isatty(STDERR_FILENO))
       modelOptions.progress = showProgress;
@@ -76,6 +75,8 @@ private:
     if (!opened)
       return opened.status();
     model = *std::move(opened);
+    if (!options.json && isatty(STDERR_FILENO))
+      showDevice();
     Expected<Tokenizer> read =
         openTokenizer(model->artifact(), options.weights);
     if (read)
@@ -83,6 +84,17 @@ private:
     else if (needTokenizer(options.prompts) || !options.stop.empty())
       return read.status();
     return {};
+  }
+
+  /// Says what was chosen, where there was a choice.
+  void showDevice() const {
+    const Device &device = model->device();
+    if (model->deviceReason().empty() || !model->artifact().hasGpuImages())
+      return;
+    std::fprintf(stderr, "device: %s%s%s (%s)\n",
+                 std::string(device.kind()).c_str(),
+                 device.description().empty() ? "" : ", ",
+                 device.description().c_str(), model->deviceReason().c_str());
   }
 
   Status readInput() {
@@ -162,6 +174,7 @@ private:
     generation.count = options.count;
     generation.sampling = options.sampling;
     generation.ignoreEnd = options.ignoreEnd;
+    generation.neverStops = options.stop.empty();
     if (!options.logits.empty() || !options.hidden.empty())
       generation.promptLogits = LogitsMode::All;
 
@@ -174,6 +187,9 @@ private:
         });
     if (!result)
       return error(options.model + ": " + result.status().message);
+    report.device = model->device().kind();
+    report.deviceName = model->device().description();
+    report.deviceReason = model->deviceReason();
     report.precision = model->image().precision;
     report.image = model->image().target;
     report.threads = model->pool().threads();

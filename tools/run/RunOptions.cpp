@@ -59,9 +59,17 @@ void addRunOptions(CLI::App &app, RunOptions &options) {
   app.add_option("-n", options.count, "tokens to generate")
       ->check(notNegative)
       ->capture_default_str();
-  app.add_option("--device", options.device, "where to run")
+  app.add_option("--device", options.device,
+                 "where to run: ptx interprets code for GPUs, auto takes a GPU "
+                 "if there is one; SSMC_CUDA_DRIVER=FILE names its driver "
+                 "(default libcuda.so.1)")
       ->check(CLI::IsMember({"auto", "cpu", "cuda", "ptx", "reference"}))
       ->capture_default_str();
+  app.add_option("--ptx-seed", options.ptx.seed,
+                 "with --device=ptx: order of blocks and warps");
+  app.add_flag_callback(
+      "--ptx-unchecked", [&options] { options.ptx.checks = false; },
+      "with --device=ptx: do not look for races and unwritten memory");
   app.add_option("--threads", options.threads, "0: all that are allowed")
       ->check(CLI::Range(0, 4096));
   app.add_option("--prefill-chunk", options.prefillChunk,

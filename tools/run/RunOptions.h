@@ -8,6 +8,7 @@
 #pragma once
 
 #include "runtime/MappedFile.h"
+#include "runtime/PtxDevice.h"
 #include "runtime/Sampler.h"
 
 #include <CLI/App.hpp>
@@ -34,6 +35,7 @@ struct RunOptions {
   std::vector<PromptOption> prompts;
   int64_t count = 32;
   std::string device = "auto";
+  PtxOptions ptx;
   int threads = 0;
   int64_t prefillChunk = 0;
   int64_t context = 0;

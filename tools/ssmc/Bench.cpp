@@ -61,8 +61,16 @@ void ssm::addBenchCommand(CLI::App &app, Action &action) {
       ->required();
   command->add_option("--weights", flags->options.weights,
                       "Folder, or random:SEED (default random:1)");
+  command
+      ->add_option("--device", flags->options.device,
+                   "cpu, cuda, ptx (the interpreter) or auto")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda", "ptx"}))
+      ->capture_default_str();
   command->add_option("--threads", flags->options.threads,
                       "Threads (default: what this process may use)");
+  command->add_flag_callback(
+      "--ptx-unchecked", [flags] { flags->options.ptx.checks = false; },
+      "With --device=ptx: do not look for races and unwritten memory");
   command
       ->add_option("--precision", flags->options.precision, "auto, f32 or bf16")
       ->capture_default_str();
