@@ -104,11 +104,12 @@ public:
 
   /// Whether launches can be kept and run as one. From beginRecording to
   /// endRecording, which numbers the recording, launches are only kept;
-  /// replay runs them.
+  /// replay runs them. Who made a recording erases it.
   virtual bool canRecord() const { return false; }
   virtual Status beginRecording();
   virtual Expected<int64_t> endRecording();
   virtual Status replay(int64_t recording);
+  virtual void eraseRecording(int64_t recording) {}
   /// Ends a recording that failed.
   virtual void dropRecording() {}
 

@@ -57,6 +57,11 @@ Executor::create(std::shared_ptr<Model> model, const StateStore &store,
   });
 }
 
+Executor::~Executor() {
+  for (const auto &[key, recording] : recordings)
+    device.eraseRecording(recording.number);
+}
+
 Status Executor::place(const CallTable &table) {
   placed.symbols = table.symbols();
   capacity = roundUp(placed.symbols.rows, kCapacityStep);

@@ -47,6 +47,8 @@ public:
   create(std::shared_ptr<Model> model, const StateStore &store, int64_t rows,
          int64_t sequences, bool poison);
 
+  ~Executor();
+
   /// Runs one call. The states of the store advance; positions of sequences do
   /// not.
   Status run(Entry entry, const CallTable &call, const ResidualSink &sink);

@@ -19,8 +19,6 @@ using namespace cuda;
 
 namespace {
 
-/// Shared memory that a kernel may use without asking.
-constexpr int64_t kSharedWithoutAsking = 48 << 10;
 constexpr int64_t kMostBlocks = INT32_MAX;
 
 std::string megabytes(uint64_t bytes) {
@@ -70,8 +68,6 @@ CudaDevice::~CudaDevice() {
     return;
   (void)synchronize();
   dropRecording();
-  for (GraphExec recording : recordings)
-    (void)call.destroyGraphExec(recording);
   for (DeviceAddress address : adopted)
     free(address);
   staging.clear();
@@ -136,7 +132,8 @@ Status CudaDevice::addKernel(Module module, const PlanKernel &kernel) {
   if (Status status = call.findFunction(&function, module, kernel.name.c_str());
       !status)
     return status;
-  if (kernel.shared > kSharedWithoutAsking)
+  // Without it the limit is 48 KB, less what the kernel declares.
+  if (kernel.shared > 0)
     if (Status status = call.setAttribute(function, kDynamicSharedBytes,
                                           static_cast<int>(kernel.shared));
         !status)
@@ -300,6 +297,12 @@ Expected<int64_t> CudaDevice::endRecording() {
     return status;
   recordings.push_back(executable);
   return static_cast<int64_t>(recordings.size()) - 1;
+}
+
+void CudaDevice::eraseRecording(int64_t recording) {
+  if (gpu->enter())
+    (void)call.destroyGraphExec(recordings[recording]);
+  recordings[recording] = nullptr;
 }
 
 void CudaDevice::dropRecording() {

@@ -55,6 +55,7 @@ public:
   Status beginRecording() override;
   Expected<int64_t> endRecording() override;
   Status replay(int64_t recording) override;
+  void eraseRecording(int64_t recording) override;
   void dropRecording() override;
 
   Expected<double> copyRate() override;

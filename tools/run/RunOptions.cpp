@@ -61,8 +61,9 @@ void addRunOptions(CLI::App &app, RunOptions &options) {
       ->capture_default_str();
   app.add_option("--device", options.device,
                  "where to run: ptx interprets code for GPUs, auto takes a GPU "
-                 "if there is one; SSMC_CUDA_DRIVER=FILE names its driver "
-                 "(default libcuda.so.1)")
+                 "if there is one that an artifact has code for; "
+                 "SSMC_CUDA_DRIVER=FILE names its driver (default "
+                 "libcuda.so.1)")
       ->check(CLI::IsMember({"auto", "cpu", "cuda", "ptx", "reference"}))
       ->capture_default_str();
   app.add_option("--ptx-seed", options.ptx.seed,

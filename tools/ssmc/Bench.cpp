@@ -28,7 +28,8 @@ static ssmrt::Expected<std::shared_ptr<ssmrt::Model>>
 openModel(const BenchFlags &flags) {
   if (isArtifact(flags.model))
     return ssmrt::Model::open(flags.model, flags.options);
-  auto file = compileForHere(flags.model, flags.options.precision, true);
+  auto file = compileForHere(flags.model, flags.options.device,
+                             flags.options.precision, true);
   if (!file)
     return ssmrt::error(flags.model + ": not compiled");
   auto artifact = ssmrt::Artifact::parse(std::move(file));

@@ -9,6 +9,7 @@
 
 #include "codegen/cpu/Target.h"
 #include "runtime/WeightStore.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -86,9 +87,11 @@ bool ssm::isArtifact(const std::string &path) {
 /// A path that changes with the model, the options and the compiler.
 static std::string cachePath(mlir::ModuleOp module,
                              const std::string &tokenizer,
-                             const std::string &precision) {
-  std::string text = SSMC_VERSION "\n" + precision + "\n" + tokenizer + "\n";
+                             const CompileOptions &options) {
+  std::string text =
+      SSMC_VERSION "\n" + options.precisions.front() + "\n" + tokenizer + "\n";
   llvm::raw_string_ostream os(text);
+  llvm::interleave(options.targets, os, "\n");
   if (llvm::Expected<Target> host = Target::lookup("native"))
     os << host->cpu << host->features << "\n";
   else
@@ -103,22 +106,32 @@ static std::string cachePath(mlir::ModuleOp module,
          ".ssmx";
 }
 
+/// What to compile for, so that `device` can run it: PTX for the oldest chip
+/// runs on all. "auto" is a choice among an artifact's images; a description is
+/// then compiled for the CPU, which every machine has.
+static std::vector<std::string> targetsFor(const std::string &device) {
+  if (device == "cuda" || device == "ptx")
+    return {"sm_80"};
+  return {"native"};
+}
+
 std::shared_ptr<const ssmrt::MappedFile>
-ssm::compileForHere(const std::string &model, const std::string &precision,
-                    bool useCache) {
+ssm::compileForHere(const std::string &model, const std::string &device,
+                    const std::string &precision, bool useCache) {
   Session session;
   ImportReport report;
   auto module = session.import(model, report);
   if (!module)
     return nullptr;
+  CompileOptions options;
+  options.targets = targetsFor(device);
+  options.precisions = {precision};
   std::string path;
   if (useCache && !ssmrt::cacheFolder().empty()) {
-    path = cachePath(*module, readTokenizer(report), precision);
+    path = cachePath(*module, readTokenizer(report), options);
     if (auto file = ssmrt::MappedFile::open(path))
       return *file;
   }
-  CompileOptions options;
-  options.precisions = {precision};
   mlir::FailureOr<Artifact> artifact =
       compileImported(*module, report, options);
   if (failed(artifact))

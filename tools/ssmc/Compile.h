@@ -13,13 +13,13 @@
 
 namespace ssm {
 
-/// The artifact of `model` (anything but an artifact) for this machine: from
-/// the cache folder, under a name made of the description, the options and this
-/// compiler, or compiled now (and cached, if `useCache`). Null after an error,
-/// which is printed.
+/// The artifact of `model` (anything but an artifact) for `device` of this
+/// machine, "auto" included: from the cache folder, under a name made of the
+/// description, the options and this compiler, or compiled now (and cached, if
+/// `useCache`). Null after an error, which is printed.
 std::shared_ptr<const ssmrt::MappedFile>
-compileForHere(const std::string &model, const std::string &precision,
-               bool useCache);
+compileForHere(const std::string &model, const std::string &device,
+               const std::string &precision, bool useCache);
 
 /// Whether the file at `path` is a compiled model.
 bool isArtifact(const std::string &path);

@@ -65,8 +65,8 @@ static int runRun(RunOptions options) {
     return runOnReference(options);
   if (isArtifact(options.model))
     return ssmrt::runCommand(options);
-  options.artifact =
-      compileForHere(options.model, options.precision, !options.noCache);
+  options.artifact = compileForHere(options.model, options.device,
+                                    options.precision, !options.noCache);
   releaseCompiler();
   return options.artifact ? ssmrt::runCommand(options) : kBadInput;
 }
