@@ -116,6 +116,13 @@ def Tile_AllocSharedOp : Tile_Op<"alloc_shared"> {
   }];
 }
 
+def Tile_TableOp : Tile_Op<"table", [Pure]> {
+  let summary = "Numbers that are known when the kernel is compiled, in memory";
+  let arguments = (ins DenseI64ArrayAttr:$numbers);
+  let results = (outs Tile_GlobalPtr:$result);
+  let assemblyFormat = "$numbers attr-dict `:` type($result)";
+}
+
 def Tile_OffsetOp : Tile_Op<"offset", [Pure, AllTypesMatch<["pointer", "result"]>]> {
   let summary = "Address of element `index` behind a pointer";
   let arguments = (ins Tile_PtrType:$pointer, I64:$index);

@@ -25,6 +25,18 @@ static KernelInfos emit(Operation *kernOp, StringRef name, const Target &target,
       .Case([&](kern::RowwiseOp op) {
         return emitRowwise(op, name, target, module);
       })
+      .Case([&](kern::AttentionOp op) {
+        return emitAttention(op, name, target, module);
+      })
+      .Case([&](kern::ConvOp op) { return emitConv(op, name, target, module); })
+      .Case([&](kern::KvAppendOp op) {
+        return emitKvAppend(op, name, target, module);
+      })
+      .Case([&](kern::ScanOp op) { return emitScan(op, name, target, module); })
+      .Case([&](kern::SsdOp op) { return emitSsd(op, name, target, module); })
+      .Case([&](kern::SsmStepOp op) {
+        return emitSsmStep(op, name, target, module);
+      })
       .Default([&](Operation *op) -> KernelInfos {
         return op->emitError("no GPU kernel for '") << op->getName() << "'";
       });

@@ -30,5 +30,17 @@ KernelInfos emitNormGemm(kern::NormGemmOp op, llvm::StringRef name,
                          const Target &target, mlir::ModuleOp module);
 KernelInfos emitRowwise(kern::RowwiseOp op, llvm::StringRef name,
                         const Target &target, mlir::ModuleOp module);
+KernelInfos emitAttention(kern::AttentionOp op, llvm::StringRef name,
+                          const Target &target, mlir::ModuleOp module);
+KernelInfos emitConv(kern::ConvOp op, llvm::StringRef name,
+                     const Target &target, mlir::ModuleOp module);
+KernelInfos emitKvAppend(kern::KvAppendOp op, llvm::StringRef name,
+                         const Target &target, mlir::ModuleOp module);
+KernelInfos emitScan(kern::ScanOp op, llvm::StringRef name,
+                     const Target &target, mlir::ModuleOp module);
+KernelInfos emitSsd(kern::SsdOp op, llvm::StringRef name, const Target &target,
+                    mlir::ModuleOp module);
+KernelInfos emitSsmStep(kern::SsmStepOp op, llvm::StringRef name,
+                        const Target &target, mlir::ModuleOp module);
 
 } // namespace ssm::gpu

@@ -129,6 +129,10 @@ Value TileBuilder::allocShared(Type element, int64_t count) {
   return tile::AllocSharedOp::create(*this, type, count);
 }
 
+Value TileBuilder::table(ArrayRef<int64_t> numbers) {
+  return tile::TableOp::create(*this, globalOf(getI64Type()), numbers);
+}
+
 Value TileBuilder::at(Value pointer, Value index) {
   if (matchPattern(index, m_Zero()))
     return pointer;

@@ -85,6 +85,9 @@ public:
     return allocShared(getF32Type(), count);
   }
 
+  /// `numbers` (i64) in memory.
+  mlir::Value table(llvm::ArrayRef<int64_t> numbers);
+
   /// Address of element `index` behind `pointer`.
   mlir::Value at(mlir::Value pointer, mlir::Value index);
   mlir::Value at(mlir::Value pointer, int64_t index) {

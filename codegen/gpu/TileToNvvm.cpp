@@ -206,6 +206,35 @@ struct AllocSharedLowering : ConvertOpToLLVMPattern<tile::AllocSharedOp> {
   }
 };
 
+struct TableLowering : ConvertOpToLLVMPattern<tile::TableOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(tile::TableOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto function = op->getParentOfType<LLVM::LLVMFuncOp>();
+    if (!function)
+      return rewriter.notifyMatchFailure(op, "its function comes first");
+    auto module = function->getParentOfType<ModuleOp>();
+    std::string prefix = (function.getSymName() + "_table").str();
+    int64_t number = 0;
+    auto name = [&] { return prefix + std::to_string(number); };
+    while (module.lookupSymbol(name()))
+      ++number;
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPoint(function);
+    ArrayRef<int64_t> numbers = op.getNumbers();
+    auto type = LLVM::LLVMArrayType::get(rewriter.getI64Type(), numbers.size());
+    auto global = LLVM::GlobalOp::create(
+        rewriter, op.getLoc(), type, /*isConstant=*/true,
+        LLVM::Linkage::Internal, name(), rewriter.getI64TensorAttr(numbers),
+        /*alignment=*/16, static_cast<unsigned>(tile::Space::Global));
+    rewriter.setInsertionPoint(op);
+    rewriter.replaceOpWithNewOp<LLVM::AddressOfOp>(op, global);
+    return success();
+  }
+};
+
 struct OffsetLowering : ConvertOpToLLVMPattern<tile::OffsetOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
 
@@ -484,9 +513,10 @@ static void addTypes(LLVMTypeConverter &types) {
 
 static void addPatterns(RewritePatternSet &patterns, LLVMTypeConverter &types) {
   patterns
-      .add<FuncLowering, ReturnLowering, AllocSharedLowering, OffsetLowering,
-           CastLowering, LoadLowering, StoreLowering, CpAsyncLowering,
-           AtomicLowering, ShuffleLowering, ApproxLowering>(types);
+      .add<FuncLowering, ReturnLowering, AllocSharedLowering, TableLowering,
+           OffsetLowering, CastLowering, LoadLowering, StoreLowering,
+           CpAsyncLowering, AtomicLowering, ShuffleLowering, ApproxLowering>(
+          types);
   StringRef thread = "llvm.nvvm.read.ptx.sreg.tid.x";
   constexpr int64_t kWarpShift = 5;
   patterns.add<RegisterLowering<tile::BlockIdOp>>(

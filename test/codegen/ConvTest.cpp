@@ -15,10 +15,10 @@ namespace {
 /// loops.
 class Convolution {
 public:
-  Convolution(int64_t channels, int64_t taps, const Target &target,
+  Convolution(int64_t channels, int64_t taps, const Machine &machine,
               Element inputType = Element::F32, Element type = Element::F32)
       : channels(channels), taps(taps), inputType(inputType), type(type),
-        kernel(text(), target), random(5),
+        kernel(text(), machine), random(5),
         weights(randomVector(random, channels * taps)),
         biases(randomVector(random, channels)), weight(packVector(weights)),
         bias(packVector(biases)), state(4, 2 * (taps - 1) * channels) {
@@ -96,34 +96,54 @@ void Convolution::call(std::vector<Sequence> list, Order order) {
 }
 
 TEST(Conv, SequencesOfDifferentLengths) {
-  for (const Target &target : testTargets())
+  for (const Machine &machine : testMachines())
     for (int64_t channels : {5, 64, 88, 150}) {
-      Convolution conv(channels, 4, target);
+      Convolution conv(channels, 4, machine);
       conv.call({{0, 0, 1}, {2, 7, 3}, {1, 64, 30}});
     }
 }
 
 TEST(Conv, OrderOfUnitsDoesNotMatter) {
-  Convolution conv(200, 4, nativeTarget());
-  for (Order order : kOrders)
-    conv.call({{1, 3, 10}, {3, 0, 2}}, order);
+  for (const Machine &machine : testMachines()) {
+    Convolution conv(200, 4, machine);
+    for (Order order : kOrders)
+      conv.call({{1, 3, 10}, {3, 0, 2}}, order);
+  }
 }
 
 TEST(Conv, CallsContinueEachOther) {
-  for (int64_t taps : {2, 3, 4}) {
-    Convolution conv(24, taps, nativeTarget());
-    int64_t position = 0;
-    for (int64_t length : {1, 3, 64, 1, 1, 2}) {
-      conv.call({{1, position, length}});
-      position += length;
+  for (const Machine &machine : testMachines()) {
+    for (int64_t taps : {2, 3, 4}) {
+      Convolution conv(24, taps, machine);
+      int64_t position = 0;
+      for (int64_t length : {1, 3, 64, 1, 1, 2}) {
+        conv.call({{1, position, length}});
+        position += length;
+      }
     }
   }
 }
 
-TEST(Conv, Bf16Rows) {
-  for (const Target &target : testTargets()) {
-    Convolution(88, 4, target, Element::BF16, Element::BF16)
-        .call({{0, 0, 9}, {1, 1, 2}});
-    Convolution(21, 3, target, Element::F32, Element::BF16).call({{0, 5, 9}});
+/// Sequences that pass a multiple of 64 before K-1 rows are there.
+TEST(Conv, FirstRowsBeforeBorder) {
+  for (const Machine &machine : testMachines()) {
+    Convolution conv(24, 4, machine);
+    conv.call({{0, 63, 2}, {1, 62, 70}, {2, 61, 4}, {3, 62, 3}});
+    conv.call({{0, 63, 1}, {1, 63, 66}, {2, 61, 131}, {3, 127, 4}});
   }
+}
+
+TEST(Conv, Bf16Rows) {
+  for (const Machine &machine : testMachines()) {
+    Convolution(88, 4, machine, Element::BF16, Element::BF16)
+        .call({{0, 0, 9}, {1, 1, 2}});
+    Convolution(21, 3, machine, Element::F32, Element::BF16).call({{0, 5, 9}});
+  }
+}
+
+TEST(Conv, StepMovesWhatIsNecessary) {
+  constexpr int64_t kChannels = 256, kTaps = 4;
+  Convolution(kChannels, kTaps, testGpu()).call({{1, 3, 1}});
+  // Inputs old and new, weights, bias; inputs left and the result.
+  expectTraffic(4 * kChannels * (kTaps + kTaps + 1), 4 * kChannels * kTaps);
 }

@@ -23,6 +23,14 @@ static ssmrt::ptx::Counters counters;
 
 const ssmrt::ptx::Counters &ssm::test::lastCounters() { return counters; }
 
+void ssm::test::expectTraffic(int64_t readBytes, int64_t writtenBytes) {
+  constexpr int64_t kSectorBytes = 32;
+  EXPECT_LE(int64_t(counters.globalReads.transactions) * kSectorBytes,
+            readBytes * 105 / 100);
+  EXPECT_LE(int64_t(counters.globalWrites.transactions) * kSectorBytes,
+            writtenBytes * 105 / 100);
+}
+
 Machine::Machine(const ssm::gpu::Target &target)
     : name(target.name), panel(ssm::gpu::kPanelRows), gpu(&target) {}
 

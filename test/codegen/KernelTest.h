@@ -247,4 +247,8 @@ private:
 /// What the last run on the interpreter did.
 const ssmrt::ptx::Counters &lastCounters();
 
+/// Expects the last run on the interpreter to have read and written at most 5 %
+/// more than so many bytes of global memory, counted in sectors.
+void expectTraffic(int64_t readBytes, int64_t writtenBytes);
+
 } // namespace ssm::test

@@ -137,9 +137,9 @@ static void checkCall(const ssm::test::Kernel &kernel, const Problem &problem,
 }
 
 static void check(const Problem &problem) {
-  for (const Target &target : testTargets()) {
-    SCOPED_TRACE(target.name + ": " + text(problem));
-    ssm::test::Kernel kernel(text(problem), target);
+  for (const Machine &machine : testMachines()) {
+    SCOPED_TRACE(machine.name + ": " + text(problem));
+    ssm::test::Kernel kernel(text(problem), machine);
     ASSERT_TRUE(bool(kernel));
     Sequences batch({{1, 0, 3}, {0, 30, 37}, {2, 127, 1}, {3, 5, 70}}, 4, 3);
     for (Order order : kOrders)
@@ -167,4 +167,19 @@ TEST(KvAppend, HalfCache) {
   check({{6, 2, 64, Element::BF16}, 64});
   check({{2, 1, 7, Element::BF16}, 4});
   check({{4, 4, 16, Element::BF16}, 16, 10000, Element::BF16, Element::BF16});
+}
+
+TEST(KvAppend, StepMovesWhatIsNecessary) {
+  Problem problem{{16, 2, 64, Element::F32}, 64};
+  ssm::test::Kernel kernel(text(problem), testGpu());
+  ASSERT_TRUE(bool(kernel));
+  Sequences sequences({{1, 30, 1}}, 4, 3);
+  checkCall(kernel, problem, sequences, sequences.pageCount(), Order::Whole);
+  // Each number of a key has a sector to itself, so that a warp reads those of
+  // 32 tokens in one piece.
+  constexpr int64_t kSectorBytes = 32;
+  int64_t kvColumns = problem.shape.kvHeads * problem.shape.headDim;
+  expectTraffic(4 * problem.inputColumns(),
+                4 * (problem.resultColumns() + kvColumns) +
+                    kSectorBytes * kvColumns);
 }

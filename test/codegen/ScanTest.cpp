@@ -14,10 +14,10 @@ namespace {
 /// A scan whose epilogue is (h C + D x) * silu-like gate z, and its states.
 class Scan {
 public:
-  Scan(int64_t channels, int64_t states, const Target &target,
+  Scan(int64_t channels, int64_t states, const Machine &machine,
        Element xType = Element::F32, Element type = Element::F32)
       : channels(channels), states(states), xType(xType), type(type),
-        kernel(text(), target), random(6),
+        kernel(text(), machine), random(6),
         rates(randomVector(random, channels * states)),
         skips(randomVector(random, channels)), state(4, channels * states) {
     for (float &rate : rates)
@@ -121,30 +121,42 @@ void Scan::call(std::vector<Sequence> list, Order order) {
 }
 
 TEST(Scan, SequencesOfDifferentLengths) {
-  for (const Target &target : testTargets()) {
-    Scan(88, 11, target).call({{0, 0, 1}, {2, 7, 3}, {1, 64, 100}});
-    Scan(48, 16, target).call({{3, 9, 65}, {0, 2, 5}});
-    Scan(5, 3, target).call({{3, 9, 2}, {0, 2, 5}});
+  for (const Machine &machine : testMachines()) {
+    Scan(88, 11, machine).call({{0, 0, 1}, {2, 7, 3}, {1, 64, 100}});
+    Scan(48, 16, machine).call({{3, 9, 65}, {0, 2, 5}});
+    Scan(5, 3, machine).call({{3, 9, 2}, {0, 2, 5}});
   }
 }
 
 TEST(Scan, OrderOfUnitsDoesNotMatter) {
-  Scan scan(100, 16, nativeTarget());
-  for (Order order : kOrders)
-    scan.call({{1, 3, 10}, {3, 0, 2}}, order);
+  for (const Machine &machine : testMachines()) {
+    Scan scan(100, 16, machine);
+    for (Order order : kOrders)
+      scan.call({{1, 3, 10}, {3, 0, 2}}, order);
+  }
 }
 
 TEST(Scan, CallsContinueEachOther) {
-  Scan scan(24, 16, nativeTarget());
-  int64_t position = 0;
-  for (int64_t length : {1, 3, 64, 1, 130}) {
-    scan.call({{1, position, length}});
-    position += length;
+  for (const Machine &machine : testMachines()) {
+    Scan scan(24, 16, machine);
+    int64_t position = 0;
+    for (int64_t length : {1, 3, 64, 1, 130}) {
+      scan.call({{1, position, length}});
+      position += length;
+    }
   }
 }
 
 TEST(Scan, Bf16Rows) {
-  for (const Target &target : testTargets())
-    Scan(37, 8, target, Element::BF16, Element::BF16)
+  for (const Machine &machine : testMachines())
+    Scan(37, 8, machine, Element::BF16, Element::BF16)
         .call({{0, 0, 9}, {1, 1, 2}});
+}
+
+TEST(Scan, StepMovesWhatIsNecessary) {
+  constexpr int64_t kChannels = 96, kStates = 16;
+  Scan(kChannels, kStates, testGpu()).call({{1, 3, 1}});
+  // States and A, then x, dt, z and D.
+  expectTraffic(4 * kChannels * (2 * kStates + 4),
+                4 * kChannels * (kStates + 1));
 }

@@ -56,10 +56,11 @@ inline double stepOf(double v) {
 }
 
 /// States of `slots` sequences, `floats` numbers each with a gap of NaNs
-/// behind.
+/// behind. As in the runtime, whole groups of four begin at multiples of 16
+/// bytes.
 struct StatePool {
   StatePool(int64_t slots, int64_t floats)
-      : floats(floats), stride((floats + 5) * sizeof(float)),
+      : floats(floats), stride((floats + 8) * sizeof(float)),
         buffer(slots * stride) {}
 
   float *slot(int64_t index) const {
@@ -73,7 +74,7 @@ struct StatePool {
   }
   void expectGapsIntact() const {
     for (int64_t i = 0; i < int64_t(buffer.size()) / stride; ++i)
-      for (int64_t j = floats; j < floats + 5; ++j)
+      for (int64_t j = floats; j < floats + 8; ++j)
         ASSERT_TRUE(std::isnan(slot(i)[j])) << "gap behind slot " << i;
   }
 

@@ -43,6 +43,8 @@ tile.func @memory block(32) {
   tile.cp_async_commit
   // CHECK: tile.cp_async_wait 1
   tile.cp_async_wait 1
+  // CHECK: tile.table [1, -2] : <i64, global>
+  %numbers = tile.table [1, -2] : !tile.ptr<i64, global>
   // CHECK: tile.atomic max %{{.*}}, %{{.*}}[%{{.*}}] : i64
   %old = tile.atomic max %count, %wide[%i] : i64, !tile.ptr<i64, global>
   tile.return

@@ -37,6 +37,18 @@ tile.func @kernel block(64) min_blocks(2) {
   tile.return
 }
 
+// CHECK: llvm.mlir.global internal constant @numbers_table0(dense<[1, -2]> : tensor<2xi64>) {addr_space = 1 : i32, alignment = 16 : i64} : !llvm.array<2 x i64>
+// CHECK-LABEL: llvm.func @numbers
+tile.func @numbers block(32) {
+^bb0(%x: !tile.ptr<i64, global>):
+  // CHECK: llvm.mlir.addressof @numbers_table0 : !llvm.ptr<1>
+  %table = tile.table [1, -2] : !tile.ptr<i64, global>
+  %i = tile.thread_id
+  %v = tile.load %table[%i] cache(read_only) : !tile.ptr<i64, global> -> i64
+  tile.store %v, %x[%i] : i64, !tile.ptr<i64, global>
+  tile.return
+}
+
 // More than PTX may declare: one piece that the launch gives.
 // CHECK: llvm.mlir.global external @big_shared() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<0 x i8>
 // CHECK-LABEL: llvm.func @big
