@@ -8,12 +8,15 @@
 #include "codegen/Artifact.h"
 
 #include "codegen/PlanJson.h"
+#include "codegen/gpu/KernelPrice.h"
 #include "runtime/Artifact.h"
 #include "runtime/Checkpoint.h"
 #include "runtime/Plan.h"
 #include "runtime/SafeTensors.h"
 #include "runtime/ThreadPool.h"
 #include "runtime/WeightStore.h"
+
+#include "llvm/ADT/StringMap.h"
 
 #include <nlohmann/json.hpp>
 
@@ -43,12 +46,33 @@ LogicalResult ssm::addVariant(Artifact &artifact, plan::ProgramOp program,
   return success();
 }
 
+/// Adds to the kernels of a plan what `ssmc inspect --kernels` says of them.
+static void describeKernels(plan::ProgramOp program,
+                            const ssm::gpu::Image &image, ordered_json &json) {
+  llvm::StringMap<ssm::gpu::KernelPrice> prices;
+  for (auto kernel : program.getBody().getOps<plan::KernelOp>())
+    for (auto variant : kernel.getVariants()->getAsRange<plan::VariantAttr>())
+      prices[variant.getName()] = ssm::gpu::priceOf(kernel.getComputation());
+  for (ordered_json &kernel : json["kernels"]) {
+    std::string name = kernel["name"];
+    const ssm::gpu::KernelPrice &price = prices[name];
+    kernel["bytes"] = expressionToJson(price.bytes);
+    kernel["flop"] = expressionToJson(price.flop);
+    if (const ssm::gpu::Image::Kernel *compiled = image.find(name))
+      kernel["declared_shared"] = compiled->staticShared;
+    for (const ssm::gpu::KernelReport &report : image.reports)
+      if (report.name == name)
+        kernel["registers"] = report.registers;
+  }
+}
+
 LogicalResult ssm::addVariant(Artifact &artifact, plan::ProgramOp program,
                               const ssm::gpu::Image &image) {
   FailureOr<ordered_json> json =
       planToJson(program, [](StringRef) -> int64_t { return 0; });
   if (failed(json))
     return failure();
+  describeKernels(program, image, *json);
   Artifact::Variant variant;
   variant.target = program.getTarget().value_or("").str();
   variant.precision = program.getPrecision().str();

@@ -50,8 +50,7 @@ static const char *operationName(AffineExprKind kind) {
   }
 }
 
-/// An expression over the sizes of a call; null if it has another operation.
-static ordered_json expressionToJson(AffineExpr expression) {
+ordered_json ssm::expressionToJson(AffineExpr expression) {
   if (auto constant = dyn_cast<AffineConstantExpr>(expression))
     return constant.getValue();
   if (auto symbol = dyn_cast<AffineSymbolExpr>(expression))

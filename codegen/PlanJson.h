@@ -13,6 +13,10 @@
 
 namespace ssm {
 
+/// An expression over the sizes of a call as the runtime reads it; null if it
+/// has an operation that the runtime does not evaluate.
+nlohmann::ordered_json expressionToJson(mlir::AffineExpr expression);
+
 /// The plan as the runtime reads it. `offsetOf` tells where the code of a
 /// kernel begins in the image of a CPU; kernels of a GPU are found by name.
 /// Fails where a kernel is not compiled or an expression has an operation that

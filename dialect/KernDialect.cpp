@@ -229,15 +229,29 @@ LogicalResult SsmStepOp::verify() {
   return verifyRegion(*this, getDtValue(), "dt_value", 2);
 }
 
-LogicalResult KvAppendOp::verify() {
-  int64_t keys = size(getKeyCache(), 1) * size(getKeyCache(), 3);
-  if (size(getInput(), 1) != size(getResult(), 1) + 2 * keys)
-    return emitOpError("expected ")
-           << size(getResult(), 1) + 2 * keys << " columns of q, k and v, got "
-           << size(getInput(), 1);
-  if (size(getResult(), 1) % keys)
-    return emitOpError("expected query heads in a multiple of kv heads");
+/// Queries, keys and values that lie in `input`, for queries of `queries`
+/// columns.
+static LogicalResult verifyAppended(Operation *op, Value input, Value cache,
+                                    int64_t queries) {
+  int64_t keys = size(cache, 1) * size(cache, 3);
+  if (size(input, 1) != queries + 2 * keys)
+    return op->emitOpError("expected ")
+           << queries + 2 * keys << " columns of q, k and v, got "
+           << size(input, 1);
+  if (queries % keys)
+    return op->emitOpError("expected query heads in a multiple of kv heads");
   return success();
+}
+
+LogicalResult KvAppendOp::verify() {
+  return verifyAppended(*this, getInput(), getKeyCache(), size(getResult(), 1));
+}
+
+LogicalResult AttentionStepOp::verify() {
+  if (!getRounded().isF32() && !getRounded().isBF16())
+    return emitOpError("expected 'rounded' to be f32 or bf16, got ")
+           << getRounded();
+  return verifyAppended(*this, getInput(), getKeyCache(), size(getResult(), 1));
 }
 
 LogicalResult AttentionOp::verify() {

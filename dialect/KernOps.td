@@ -273,4 +273,24 @@ def Kern_AttentionOp : Kern_Op<"attention", [SameType<"key_cache", "value_cache"
   }];
 }
 
+def Kern_AttentionStepOp : Kern_Op<"attention_step", [
+    AllTypesMatch<["key_cache", "value_cache", "new_key_cache", "new_value_cache"]>]> {
+  let summary = "Appends one token per sequence and attends to it, in one kernel";
+  let description = [{
+    `kern.kv_append` of input, whose queries are rounded to `rounded`, then
+    `kern.attention decode` of them. input [S, (Hq + 2 Hkv) d], result [S, Hq d].
+  }];
+  let arguments = (ins Kern_Rows:$input, Ssm_Seqs:$seqs, Kern_Cache:$key_cache,
+    Kern_Cache:$value_cache, F64Attr:$query_scale, OptionalAttr<Ssm_RopeAttr>:$rope,
+    TypeAttr:$rounded, OptionalAttr<I64Attr>:$window);
+  let results = (outs Kern_Rows:$result, Kern_Cache:$new_key_cache,
+                      Kern_Cache:$new_value_cache);
+  let assemblyFormat = [{
+    $input `,` $seqs `cache` $key_cache `,` $value_cache `query_scale` `(` $query_scale `)`
+    (`rope` `(` $rope^ `)`)? `rounded` $rounded (`window` `(` $window^ `)`)? attr-dict
+    `:` type($input) `,` type($key_cache) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
 #endif // KERN_OPS_TD

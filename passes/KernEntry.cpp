@@ -42,6 +42,10 @@ static SmallVector<StateUse> stateUses(Operation *op, Value state) {
     note(StateKind::Key, append.getKeyCache());
     note(StateKind::Value, append.getValueCache());
   }
+  if (auto attention = dyn_cast<kern::AttentionStepOp>(op)) {
+    note(StateKind::Key, attention.getKeyCache());
+    note(StateKind::Value, attention.getValueCache());
+  }
   return uses;
 }
 

@@ -132,6 +132,16 @@ def FuseStepNormsPass : Pass<"kern-fuse-step-norms", "::mlir::ModuleOp"> {
   let dependentDialects = ["::kern::KernDialect"];
 }
 
+def FuseStepAttentionPass : Pass<"kern-fuse-step-attention", "::mlir::ModuleOp"> {
+  let summary = "Append keys and values inside the attention of a step";
+  let description = [{
+    In the functions `*.step`, `kern.kv_append` and the `kern.attention` that alone
+    reads its queries become a `kern.attention_step`, where one block has all query
+    heads of a key: at most 8 of at most 256 dimensions.
+  }];
+  let dependentDialects = ["::kern::KernDialect"];
+}
+
 def AssignLayoutsPass : Pass<"kern-assign-layouts", "::mlir::ModuleOp"> {
   let summary = "End weight recipes in the layout that their uses want";
   let description = [{

@@ -52,6 +52,7 @@ void ssm::buildGpuPlanPipeline(OpPassManager &passes, StringRef target) {
   passes.addPass(createScheduleGpuPass(schedule));
   // Fused products keep the schedules.
   passes.addPass(createFuseStepNormsPass());
+  passes.addPass(createFuseStepAttentionPass());
   passes.addPass(createAssignLayoutsPass());
   passes.addPass(createKernToPlanPass());
 }

@@ -31,6 +31,12 @@ struct PlanKernel {
   /// adds to what the kernel declares.
   int64_t block = 0;
   int64_t shared = 0;
+  /// What inspection shows: shared memory that the kernel declares, registers
+  /// of a thread (0: not known), the least bytes and float operations.
+  int64_t declaredShared = 0;
+  int64_t registers = 0;
+  Expression bytes;
+  Expression flop;
 };
 
 /// A GPU architecture, e.g. "sm_80" or "sm_90a": number 80, 90.

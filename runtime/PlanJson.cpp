@@ -89,12 +89,26 @@ private:
       root.field("arch").fail("got '" + arch + "', expected sm_<number>");
   }
 
+  /// What nothing but inspection needs.
+  static void readDescription(const JsonReader &json, PlanKernel &kernel) {
+    if (json.has("declared_shared"))
+      kernel.declaredShared =
+          json.field("declared_shared").integer(0, kMostSharedMemory);
+    if (json.has("registers"))
+      kernel.registers = json.field("registers").integer(0, kLargestBlock);
+    if (json.has("bytes"))
+      kernel.bytes = Expression::read(json.field("bytes"));
+    if (json.has("flop"))
+      kernel.flop = Expression::read(json.field("flop"));
+  }
+
   void readKernel(const JsonReader &json) {
     PlanKernel kernel;
     kernel.name = json.field("name").string();
     if (plan.isGpu) {
       kernel.block = json.field("block").integer(1, kLargestBlock);
       kernel.shared = json.field("shared").integer(0, kMostSharedMemory);
+      readDescription(json, kernel);
     } else {
       kernel.offset = json.field("offset").integer(0, kLargestSize);
       kernel.scratch = Expression::read(json.field("scratch"));

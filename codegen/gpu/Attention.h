@@ -19,34 +19,38 @@ inline constexpr double kMasked = -3e38;
 
 /// Sizes and arguments of `kern.attention`.
 struct AttentionParts {
-  AttentionParts(TileBuilder &builder, kern::AttentionOp op)
-      : b(builder), op(op), pages(op.getKeyCache().getType()),
-        headDim(op.getHeadDim()), heads(op.getHeads()),
-        group(heads / op.getKvHeads()) {}
+  /// `op` is a kern.attention or kern.attention_step.
+  template <typename OpTy>
+  AttentionParts(TileBuilder &builder, OpTy op)
+      : b(builder), pages(op.getKeyCache().getType()), headDim(pages.headDim),
+        heads(op.getResult().getType().getDimSize(1) / headDim),
+        group(heads / pages.heads), window(op.getWindow()),
+        input(op->getOperand(0)), output(op.getResult()) {}
 
   /// Adds the parameters of the kernel.
   Sequences addArguments(tile::FuncOp function) {
     KernelArgs args(b, function);
-    query = args.rows(op.getQuery());
+    query = args.rows(input);
     Sequences sequences = args.sequences();
     keys = args.pool();
     values = args.pool();
-    result = args.rows(op.getResult());
+    result = args.rows(output);
     args.integer();
     return sequences;
   }
   /// First key that a row at `position` sees.
   mlir::Value firstKey(mlir::Value position) {
-    std::optional<int64_t> window = op.getWindow();
     if (!window)
       return b.i64(0);
     return b.max(b.sub(position, *window - 1), b.i64(0));
   }
 
   TileBuilder &b;
-  kern::AttentionOp op;
   CachePages pages;
   int64_t headDim, heads, group;
+  std::optional<int64_t> window;
+  /// Rows that the kernel reads, and its result.
+  mlir::Value input, output;
   Rows query, result;
   Pool keys, values;
 };

@@ -28,6 +28,9 @@ static KernelInfos emit(Operation *kernOp, StringRef name, const Target &target,
       .Case([&](kern::AttentionOp op) {
         return emitAttention(op, name, target, module);
       })
+      .Case([&](kern::AttentionStepOp op) {
+        return emitAttentionStep(op, name, target, module);
+      })
       .Case([&](kern::ConvOp op) { return emitConv(op, name, target, module); })
       .Case([&](kern::KvAppendOp op) {
         return emitKvAppend(op, name, target, module);

@@ -18,7 +18,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/gpu/Attention.h"
+#include "codegen/gpu/DecodeAttention.h"
 
 using namespace mlir;
 using namespace ssm::gpu;
@@ -31,47 +31,7 @@ static constexpr int64_t kMaxOutputs = 64, kMaxRows = 16;
 /// Dimensions of keys, and values, whose loads are under way together.
 static constexpr int64_t kDimUnroll = 8, kKeyUnroll = 4;
 
-namespace {
-class DecodeKernel : AttentionParts {
-public:
-  DecodeKernel(TileBuilder &builder, kern::AttentionOp op);
-
-  KernelInfo emit(ModuleOp module, StringRef name);
-
-private:
-  void loadQueries(Value row);
-  Values emitPanels(Sequences &sequences, Value sequence);
-  Values emitPanel(Value panel, Value page, Values running);
-  Values emitScores(Value keyPage, Value panel);
-  Values addDims(Value keyPage, Value first, Value dim, int64_t count,
-                 Values sums);
-  Values emitValues(Value valuePage, Value panel, ArrayRef<Value> weights,
-                    Values outputs);
-  Values loadValues(Value valuePage, Value token);
-  void joinWarps(Values running, Value row);
-
-  /// Dimension of value `index` of a lane, where it exists.
-  Value dimOf(int64_t vector) {
-    return b.mul(b.add(b.lane(), vector * tile::kWarpLanes), width);
-  }
-  Value dimMask(int64_t vector) {
-    bool isWhole = (vector + 1) * tile::kWarpLanes * width <= headDim;
-    return isWhole ? Value() : b.less(dimOf(vector), headDim);
-  }
-  Type vectorType() { return b.vectorOf(b.getF32Type(), loadWidth()); }
-  int64_t loadWidth() { return width > 1 ? width : 0; }
-
-  /// Rows of a block, blocks of a group, floats of a query in shared memory.
-  int64_t rows, parts, queryDim;
-  /// Neighbouring dimensions of a lane, and how many times.
-  int64_t width, vectors;
-  Value queries, maxima, sums, outputs;
-  Value kvHead, firstHead, position, begin;
-};
-} // namespace
-
-DecodeKernel::DecodeKernel(TileBuilder &builder, kern::AttentionOp op)
-    : AttentionParts(builder, op) {
+void DecodeKernel::choose() {
   constexpr int64_t kLanes = tile::kWarpLanes;
   width = headDim % (4 * kLanes) == 0 ? 4 : headDim % (2 * kLanes) == 0 ? 2 : 1;
   vectors = llvm::divideCeil(headDim, kLanes * width);
@@ -98,16 +58,16 @@ KernelInfo DecodeKernel::emit(ModuleOp module, StringRef name) {
   position = sequences.position(sequence);
   begin = firstKey(position);
   Value row = sequences.firstRow(sequence);
-  loadQueries(row);
+  loadQueries(sequences, sequence, row);
   b.barrier();
   joinWarps(emitPanels(sequences, sequence), row);
   b.finishKernel();
-  AffineExpr all = symbolOf(CallSymbol::Sequences, op.getContext());
+  AffineExpr all = symbolOf(CallSymbol::Sequences, b.getContext());
   return {name.str(), all * blocks};
 }
 
 /// Rows behind the group repeat its last head.
-void DecodeKernel::loadQueries(Value row) {
+void DecodeKernel::loadQueries(Sequences &, Value, Value row) {
   Value last = b.sub(b.mul(b.add(kvHead, 1), group), 1);
   b.forThreads(rows * queryDim, [&](Value index) {
     Value head = b.min(b.add(firstHead, b.div(index, queryDim)), last);

@@ -18,11 +18,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/VectorMath.h"
 #include "codegen/gpu/Cache.h"
 #include "codegen/gpu/Emitters.h"
-
-#include <cmath>
+#include "codegen/gpu/Rotation.h"
 
 using namespace mlir;
 using namespace ssm::gpu;
@@ -37,23 +35,18 @@ namespace {
 class KvAppendKernel {
 public:
   KvAppendKernel(TileBuilder &builder, kern::KvAppendOp op)
-      : b(builder), op(op), pages(op.getKeyCache().getType()) {
+      : b(builder), op(op), pages(op.getKeyCache().getType()),
+        rotation(builder, op.getRopeAttr(), pages.headDim) {
     int64_t columns = op.getResult().getType().getDimSize(1);
     heads = columns / pages.headDim;
-    if (ssm::RopeAttr rope = op.getRopeAttr())
-      half = rope.getDims() / 2;
-    // Of each head: the rotated pairs, then the other dimensions.
-    items = pages.headDim - half;
-    blockHeads = std::clamp<int64_t>(kBlock * kThreadItems / items, 1,
-                                     heads + 2 * pages.heads);
+    blockHeads = std::clamp<int64_t>(kBlock * kThreadItems / rotation.items(),
+                                     1, heads + 2 * pages.heads);
   }
 
   KernelInfo emit(ModuleOp module, StringRef name);
 
 private:
-  void emitAngles();
   void emitItem(Value head, Value item);
-  Values rotate(Values pair, Value item);
   void storeQuery(Value head, Value dim, Value number);
   void storeKey(Value head, Value dim, Value number);
   void storeValue(Value head, Value dim, Value number);
@@ -61,23 +54,13 @@ private:
   TileBuilder &b;
   kern::KvAppendOp op;
   CachePages pages;
-  int64_t heads, half = 0, items, blockHeads;
+  Rotation rotation;
+  int64_t heads, blockHeads;
 
   Rows input, result;
-  Value row, position, token, keyPage, valuePage, sines, cosines;
+  Value row, position, token, keyPage, valuePage;
 };
 } // namespace
-
-/// The frequencies as fractions of a turn per position, times 2^64.
-static SmallVector<int64_t> turnsOf(ssm::RopeAttr rope) {
-  constexpr double kTwoPi = 6.283185307179586476925;
-  SmallVector<int64_t> turns;
-  for (double frequency : rope.frequencies()) {
-    double fraction = std::fmod(frequency / kTwoPi, 1.0);
-    turns.push_back(int64_t(uint64_t(std::ldexp(fraction, 64))));
-  }
-  return turns;
-}
 
 KernelInfo KvAppendKernel::emit(ModuleOp module, StringRef name) {
   KernelArgs args(b, b.startKernel(module, name, kBlock));
@@ -97,8 +80,8 @@ KernelInfo KvAppendKernel::emit(ModuleOp module, StringRef name) {
       sequences.page(sequences.rowSequence(row), b.div(position, kPageTokens));
   keyPage = keys.slot(b, page, pages.element);
   valuePage = values.slot(b, page, pages.element);
-  if (half)
-    emitAngles();
+  rotation.prepare(position);
+  int64_t items = rotation.items();
   b.forThreads(blockHeads * items, [&](Value index) {
     Value head = b.add(firstHead, b.div(index, items));
     b.ifThen(b.less(head, allHeads),
@@ -109,24 +92,7 @@ KernelInfo KvAppendKernel::emit(ModuleOp module, StringRef name) {
   return {name.str(), rows * parts};
 }
 
-void KvAppendKernel::emitAngles() {
-  sines = b.allocShared(half);
-  cosines = b.allocShared(half);
-  Value table = b.table(turnsOf(op.getRopeAttr()));
-  b.forThreads(half, [&](Value index) {
-    Value turns = b.loadConstant(table, index);
-    // The product wraps around whole turns.
-    Value angle = arith::MulIOp::create(b, turns, position);
-    Value narrow =
-        arith::TruncIOp::create(b, b.getI32Type(), b.shiftRight(angle, 32));
-    auto [sine, cosine] = ssm::sinCosOfTurns(b, narrow);
-    b.store(sine, sines, index);
-    b.store(cosine, cosines, index);
-  });
-  b.barrier();
-}
-
-/// Dimensions `item` and `item` + half of a head, or one behind the rotated.
+/// The dimensions of an item of a head.
 void KvAppendKernel::emitItem(Value head, Value item) {
   Value source = input.row(b, row);
   Value column = b.mul(head, pages.headDim);
@@ -155,28 +121,7 @@ void KvAppendKernel::emitItem(Value head, Value item) {
               });
         });
   };
-  auto emitSingle = [&](Value dim) {
-    Values number = {load(dim)};
-    storeAll(dim, number, number);
-  };
-  if (!half)
-    return emitSingle(item);
-  auto emitPair = [&] {
-    Value second = b.add(item, half);
-    Values pair = {load(item), load(second)};
-    storeAll({item, second}, pair, rotate(pair, item));
-  };
-  if (items == half)
-    return emitPair();
-  b.ifElse(b.less(item, half), emitPair,
-           [&] { emitSingle(b.add(item, half)); });
-}
-
-Values KvAppendKernel::rotate(Values pair, Value item) {
-  Value sine = b.load(sines, item), cosine = b.load(cosines, item);
-  Value x = pair[0], y = pair[1];
-  return {b.fma(x, cosine, b.neg(b.mul(y, sine))),
-          b.fma(y, cosine, b.mul(x, sine))};
+  rotation.apply(item, load, storeAll);
 }
 
 void KvAppendKernel::storeQuery(Value head, Value dim, Value number) {

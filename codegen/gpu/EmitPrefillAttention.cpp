@@ -113,7 +113,7 @@ KernelInfo PrefillKernel::emit(ModuleOp module, StringRef name) {
   b.barrier();
   storeOutputs(Values(ArrayRef<Value>(running).drop_front(2)));
   b.finishKernel();
-  AffineExpr tiles = symbolOf(CallSymbol::Tiles, op.getContext());
+  AffineExpr tiles = symbolOf(CallSymbol::Tiles, b.getContext());
   return {name.str(), tiles * heads};
 }
 
@@ -238,7 +238,7 @@ Values PrefillKernel::emitSoftmax(Value panel, Value maximum, Value sum) {
     Value token = b.add(part, i);
     Value key = b.add(b.mul(panel, kPanelTokens), token);
     Value isSeen = b.less(key, b.add(rowPosition, 1));
-    if (op.getWindow())
+    if (window)
       isSeen = b.both(isSeen, b.less(begin, b.add(key, 1)));
     places.push_back(b.add(b.mul(token, kLine), row));
     scores.push_back(

@@ -32,6 +32,8 @@ KernelInfos emitRowwise(kern::RowwiseOp op, llvm::StringRef name,
                         const Target &target, mlir::ModuleOp module);
 KernelInfos emitAttention(kern::AttentionOp op, llvm::StringRef name,
                           const Target &target, mlir::ModuleOp module);
+KernelInfos emitAttentionStep(kern::AttentionStepOp op, llvm::StringRef name,
+                              const Target &target, mlir::ModuleOp module);
 KernelInfos emitConv(kern::ConvOp op, llvm::StringRef name,
                      const Target &target, mlir::ModuleOp module);
 KernelInfos emitKvAppend(kern::KvAppendOp op, llvm::StringRef name,

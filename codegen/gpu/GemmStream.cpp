@@ -83,8 +83,7 @@ void GemmStream::stage(Value firstPiece, int64_t pieces) {
                                 builder.less(input, shape.inputs));
     Value value = task.input->load(builder, row, input, exists);
     int64_t stride = chunkPieces * shape.pieceInputs();
-    builder.store(value, staged,
-                  builder.add(builder.mul(row, stride), place));
+    builder.store(value, staged, builder.add(builder.mul(row, stride), place));
   });
 }
 

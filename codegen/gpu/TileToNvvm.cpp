@@ -191,9 +191,9 @@ struct AllocSharedLowering : ConvertOpToLLVMPattern<tile::AllocSharedOp> {
       auto name = [&] { return prefix + std::to_string(number); };
       while (module.lookupSymbol(name()))
         ++number;
-      global = makeGlobal(rewriter, function, name(),
-                          llvm::alignTo(op.getBytes(), 16),
-                          LLVM::Linkage::Internal);
+      global =
+          makeGlobal(rewriter, function, name(),
+                     llvm::alignTo(op.getBytes(), 16), LLVM::Linkage::Internal);
     }
     Location loc = op.getLoc();
     Value base = LLVM::AddressOfOp::create(rewriter, loc, global);

@@ -101,3 +101,19 @@ func.func @attention_heads(%x: tensor<?x6xf32>, %seqs: !ssm.seqs, %c: tensor<?x2
   %0 = kern.attention decode %x, %seqs cache %c, %c : tensor<?x6xf32>, tensor<?x2x?x2xf32> -> tensor<?x6xf32>
   return
 }
+
+// -----
+
+func.func @attention_step_rounded(%x: tensor<?x12xf32>, %seqs: !ssm.seqs, %k: tensor<?x1x?x2xf32>) -> tensor<?x8xf32> {
+  // expected-error @below {{'kern.attention_step' op expected 'rounded' to be f32 or bf16, got 'f16'}}
+  %0, %1, %2 = kern.attention_step %x, %seqs cache %k, %k query_scale(1.0) rounded f16 : tensor<?x12xf32>, tensor<?x1x?x2xf32> -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @attention_step_columns(%x: tensor<?x10xf32>, %seqs: !ssm.seqs, %k: tensor<?x1x?x2xf32>) -> tensor<?x8xf32> {
+  // expected-error @below {{'kern.attention_step' op expected 12 columns of q, k and v, got 10}}
+  %0, %1, %2 = kern.attention_step %x, %seqs cache %k, %k query_scale(1.0) rounded f32 : tensor<?x10xf32>, tensor<?x1x?x2xf32> -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}

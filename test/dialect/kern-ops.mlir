@@ -92,6 +92,14 @@ func.func private @attention(%qkv: tensor<?x16xf32>, %seqs: !ssm.seqs,
   return %3 : tensor<?x8xbf16>
 }
 
+// CHECK-LABEL: func.func private @attention_step
+func.func private @attention_step(%qkv: tensor<?x16xf32>, %seqs: !ssm.seqs,
+    %cache: tensor<?x2x?x2xbf16>) -> tensor<?x8xbf16> {
+  // CHECK: kern.attention_step {{.*}} query_scale(1.0{{.*}}) rope({{.*}}) rounded f32 window(5)
+  %0, %1, %2 = kern.attention_step %qkv, %seqs cache %cache, %cache query_scale(1.0) rope(<default, dims = 2, theta = 10000.0>) rounded f32 window(5) : tensor<?x16xf32>, tensor<?x2x?x2xbf16> -> tensor<?x8xbf16>
+  return %0 : tensor<?x8xbf16>
+}
+
 // CHECK-LABEL: ssm.program @recipes
 ssm.program @recipes hidden(8) vocab(16) {
 ^bb0(%tokens: tensor<?xi32>, %seqs: !ssm.seqs):

@@ -44,7 +44,8 @@ class Checker:
             [o.ssmc, "compile", o.fixture, "-o", artifact,
              f"--target={o.target}", f"--precision={o.precision}"], check=True)
         return [o.runner, artifact, "--weights", o.fixture, "--no-cache",
-                f"--precision={o.precision}", f"--threads={o.threads}"]
+                f"--precision={o.precision}", f"--threads={o.threads}",
+                f"--device={o.device}"]
 
     def run(self, command, prompts, count, extra=()):
         arguments = list(command)
@@ -162,7 +163,7 @@ def main():
     parser.add_argument("fixture")
     parser.add_argument("--ssmc", default="ssmc")
     parser.add_argument("--runner", default="ssmc-run")
-    parser.add_argument("--device", default="cpu", choices=["cpu", "reference"])
+    parser.add_argument("--device", default="cpu", choices=["cpu", "ptx", "cuda", "reference"])
     parser.add_argument("--target", default="native")
     parser.add_argument("--precision", default="f32", choices=["f32", "bf16"])
     parser.add_argument("--threads", type=int, default=1)

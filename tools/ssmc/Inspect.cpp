@@ -8,7 +8,9 @@
 #include "tools/ssmc/Compile.h"
 #include "tools/ssmc/Cost.h"
 
+#include "passes/placement/Device.h"
 #include "runtime/Artifact.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
@@ -39,8 +41,62 @@ static int64_t launchesOf(const ssmrt::Plan &plan, ssmrt::Entry entry) {
   return int64_t(sum);
 }
 
+/// The call for which kernels are described: a step of a batch, or the prefill
+/// of its prompts.
+static ssmrt::SymbolValues symbolsOf(const CostRequest &call, bool isStep) {
+  int64_t rows = isStep ? 1 : call.context;
+  int64_t tiles = llvm::divideCeil(rows, ssmrt::kPageTokens);
+  return {rows * call.batch, call.batch, tiles * call.batch, call.batch};
+}
+
+/// Blocks of a launch of kernel `number`, and the call it belongs to; steps
+/// come first.
+static std::pair<int64_t, ssmrt::SymbolValues>
+launchOf(const ssmrt::Plan &plan, int64_t number, const CostRequest &call) {
+  for (bool isStep : {true, false}) {
+    ssmrt::SymbolValues symbols = symbolsOf(call, isStep);
+    std::vector<const ssmrt::PlanSection *> sections = {&plan.before,
+                                                        &plan.after};
+    for (const ssmrt::PlanBody &body : plan.bodies)
+      sections.push_back(&body.launches);
+    for (const ssmrt::PlanSection *section : sections)
+      for (const ssmrt::PlanLaunch &launch :
+           section->of(isStep ? ssmrt::Entry::Step : ssmrt::Entry::Prefill))
+        for (const ssmrt::PlanLaunch::Variant &variant : launch.variants)
+          if (variant.kernel == number)
+            return {variant.grid.evaluate(symbols), symbols};
+  }
+  return {0, symbolsOf(call, true)};
+}
+
+/// A kernel of a GPU. The time is that of its bytes or operations, whichever
+/// takes longer on `device`, at its limits.
+static llvm::json::Object describeBlocks(const ssmrt::Plan &plan,
+                                         int64_t number,
+                                         const CostRequest &call,
+                                         const Device &device) {
+  const ssmrt::PlanKernel &kernel = plan.kernels[size_t(number)];
+  auto [grid, symbols] = launchOf(plan, number, call);
+  int64_t bytes = kernel.bytes.evaluate(symbols);
+  int64_t flop = kernel.flop.evaluate(symbols);
+  double seconds = std::max(double(bytes) / device.bandwidth,
+                            double(flop) / device.f32Flops);
+  return llvm::json::Object{
+      {"name", kernel.name},
+      {"rows", symbols.rows},
+      {"grid", grid},
+      {"block", kernel.block},
+      {"registers", kernel.registers},
+      {"shared_bytes", kernel.declaredShared + kernel.shared},
+      {"bytes", bytes},
+      {"flop", flop},
+      {"expected_us", seconds * 1e6}};
+}
+
 static llvm::json::Object describe(const ssmrt::ArtifactImage &image,
-                                   const ssmrt::Plan &plan, bool kernels) {
+                                   const ssmrt::Plan &plan,
+                                   const InspectFlags &flags,
+                                   const Device &device) {
   llvm::json::Object object{
       {"target", image.target},
       {"precision", image.precision},
@@ -54,14 +110,34 @@ static llvm::json::Object describe(const ssmrt::ArtifactImage &image,
       {"launches_step", launchesOf(plan, ssmrt::Entry::Step)},
       {"vocab", plan.vocab},
       {"hidden", plan.hidden}};
-  if (kernels) {
+  if (flags.kernels) {
     llvm::json::Array names;
-    for (const ssmrt::PlanKernel &kernel : plan.kernels)
+    for (auto [number, kernel] : llvm::enumerate(plan.kernels))
       names.push_back(
-          llvm::json::Object{{"name", kernel.name}, {"offset", kernel.offset}});
+          plan.isGpu
+              ? describeBlocks(plan, int64_t(number), flags.price, device)
+              : llvm::json::Object{{"name", kernel.name},
+                                   {"offset", kernel.offset}});
     object["kernel_table"] = std::move(names);
   }
   return object;
+}
+
+static void printKernel(const llvm::json::Object &kernel,
+                        llvm::raw_ostream &os) {
+  os << "  kernel " << *kernel.getString("name");
+  if (std::optional<int64_t> offset = kernel.getInteger("offset")) {
+    os << " at offset " << *offset << "\n";
+    return;
+  }
+  os << " at " << *kernel.getInteger("rows") << " rows: grid "
+     << *kernel.getInteger("grid") << ", block " << *kernel.getInteger("block");
+  if (int64_t registers = *kernel.getInteger("registers"))
+    os << ", " << registers << " registers";
+  os << ", " << *kernel.getInteger("shared_bytes") << " bytes shared, "
+     << *kernel.getInteger("bytes") << " bytes, " << *kernel.getInteger("flop")
+     << " flop, "
+     << llvm::formatv("{0:f2} us", *kernel.getNumber("expected_us")) << "\n";
 }
 
 static void print(const llvm::json::Object &image, llvm::raw_ostream &os) {
@@ -80,21 +156,22 @@ static void print(const llvm::json::Object &image, llvm::raw_ostream &os) {
   line("launches, step", "launches_step");
   if (const llvm::json::Array *table = image.getArray("kernel_table"))
     for (const llvm::json::Value &kernel : *table)
-      os << "  kernel " << *kernel.getAsObject()->getString("name")
-         << " at offset " << *kernel.getAsObject()->getInteger("offset")
-         << "\n";
+      printKernel(*kernel.getAsObject(), os);
 }
 
 static int inspectArtifact(const InspectFlags &flags) {
   auto artifact = ssmrt::Artifact::open(flags.model);
   if (!artifact)
     return fail(artifact.status().message);
+  llvm::Expected<Device> device = findDevice(flags.price.device);
+  if (!device)
+    return fail(llvm::toString(device.takeError()));
   llvm::json::Array images;
   for (const ssmrt::ArtifactImage &image : artifact->images()) {
     auto plan = artifact->plan(image);
     if (!plan)
       return fail(plan.status().message);
-    images.push_back(describe(image, *plan, flags.kernels));
+    images.push_back(describe(image, *plan, flags, *device));
   }
   if (flags.json) {
     llvm::json::Object object{{"model", artifact->modelName()},
