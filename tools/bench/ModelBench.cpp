@@ -9,6 +9,7 @@
 
 #include "runtime/Model.h"
 #include "runtime/Session.h"
+#include "tools/bench/KernelWork.h"
 #include "tools/bench/Limits.h"
 
 #include "nlohmann/json.hpp"
@@ -253,14 +254,35 @@ Status Bench::timeKernels(KernelTimes &prefill, KernelTimes &step) {
   return timeSteps(options.generatedLength, ignored);
 }
 
-/// Sorted by time, most first.
+/// The limit that `work` needs most of, and the share that `seconds` are of it.
+static void setShare(KernelShare &kernel, const KernelWork &work,
+                     const BenchResult &result) {
+  if (result.readRate == 0)
+    return;
+  bool dots = result.precision == "bf16" && result.dotRate > 0 &&
+              kernel.kernel.rfind("gemm", 0) == 0;
+  double compute = work.flops / (dots ? result.dotRate : result.fmaRate);
+  double read = work.bytes / result.readRate;
+  kernel.share = std::max(compute, read) / kernel.seconds;
+  if (kernel.share > 0)
+    kernel.limit = read > compute ? "read" : dots ? "bf16 dot" : "multiply-add";
+}
+
+/// Kernels of `count` calls, sorted by time, most first.
 static std::vector<KernelShare> collect(const Plan &plan,
-                                        const KernelTimes &times) {
+                                        const KernelTimes &times,
+                                        const Call &call, int64_t count,
+                                        const BenchResult &limits) {
+  std::vector<KernelWork> work = kernelWork(plan, call);
   std::vector<KernelShare> result;
   for (size_t i = 0; i < times.size(); ++i)
-    if (times[i].launches)
+    if (times[i].launches) {
       result.push_back(
-          {plan.kernels[i].name, times[i].launches, times[i].seconds});
+          {plan.kernels[i].name, times[i].launches, times[i].seconds, 0, ""});
+      setShare(result.back(),
+               {work[i].flops * double(count), work[i].bytes * double(count)},
+               limits);
+    }
   std::sort(result.begin(), result.end(),
             [](const KernelShare &a, const KernelShare &b) {
               return a.seconds > b.seconds;
@@ -333,8 +355,12 @@ Expected<BenchResult> Bench::run() {
     result.fmaRate = limits->bestFma;
     result.dotRate = limits->bestDot;
   }
-  result.prefillKernels = collect(plan, prefillTimes);
-  result.stepKernels = collect(plan, stepTimes);
+  result.prefillKernels = collect(
+      plan, prefillTimes,
+      {Entry::Prefill, options.batch, options.promptLength, 0}, 1, result);
+  result.stepKernels =
+      collect(plan, stepTimes, {Entry::Step, options.batch, 1, options.context},
+              options.generatedLength, result);
   return result;
 }
 
@@ -356,11 +382,15 @@ static void printKernels(std::string &text, const char *title,
   for (const KernelShare &time : kernels)
     total += time.seconds;
   print(text, "%s\n", title);
-  for (const KernelShare &time : kernels)
-    print(text, "  %-28s %8lld launches %8.2f us each %5.1f %%\n",
+  for (const KernelShare &time : kernels) {
+    print(text, "  %-20s %8lld launches %8.2f us each %5.1f %% of the time",
           time.kernel.c_str(), static_cast<long long>(time.launches),
           1e6 * time.seconds / double(time.launches),
           100 * time.seconds / total);
+    if (time.share > 0)
+      print(text, ", %.0f %% of %s", 100 * time.share, time.limit.c_str());
+    text += "\n";
+  }
 }
 
 static void printOnGpu(std::string &text, const BenchResult &r) {
@@ -420,10 +450,13 @@ std::string ssmbench::toText(const BenchResult &r) {
 static nlohmann::ordered_json
 kernelsJson(const std::vector<KernelShare> &times) {
   auto list = nlohmann::ordered_json::array();
-  for (const KernelShare &time : times)
+  for (const KernelShare &time : times) {
     list.push_back({{"kernel", time.kernel},
                     {"launches", time.launches},
                     {"us", 1e6 * time.seconds / double(time.launches)}});
+    if (time.share > 0)
+      list.back()["share"] = {{"limit", time.limit}, {"of", time.share}};
+  }
   return list;
 }
 

@@ -31,10 +31,15 @@ struct BenchOptions {
   int rounds = 5;
 };
 
+/// A kernel's launches in some calls.
 struct KernelShare {
   std::string kernel;
   int64_t launches = 0;
   double seconds = 0;
+  /// Share of the limit that binds it, and which; 0 if it only moves
+  /// activations.
+  double share = 0;
+  std::string limit;
 };
 
 /// Times in seconds; rates of the machine measured between the rounds.
