@@ -1,4 +1,4 @@
-//===- CodeBuilder.cpp - Short forms for scalar and vector code ----------===//
+//===- CodeBuilder.cpp - Short forms for scalar and vector code -----------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

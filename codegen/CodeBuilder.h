@@ -1,4 +1,4 @@
-//===- CodeBuilder.h - Short forms for scalar and vector code -*- C++ -*- ===//
+//===- CodeBuilder.h - Short forms for scalar and vector code -------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -96,14 +96,14 @@ static Type elementType(Value tensor) {
 
 GemmKernel::GemmKernel(KernelBuilder &builder, kern::GemmOp op,
                        kern::GemmScheduleAttr schedule)
-    : builder(builder), op(op),
-      schedule(schedule), shape{size(op.getWeight(), 1),
-                                schedule.getPanel(),
-                                schedule.getPair(),
-                                elementType(op.getInput()),
-                                elementType(op.getWeight()),
-                                schedule.getDot(),
-                                schedule.getBlockRows() <= 2 ? 8 : 4},
+    : builder(builder), op(op), schedule(schedule),
+      shape{size(op.getWeight(), 1),
+            schedule.getPanel(),
+            schedule.getPair(),
+            elementType(op.getInput()),
+            elementType(op.getWeight()),
+            schedule.getDot(),
+            schedule.getBlockRows() <= 2 ? 8 : 4},
       outputs(size(op.getWeight(), 0)), paired(op.getPaired().value_or(0)) {}
 
 void GemmKernel::readArguments(Kernel &kernel) {

@@ -1,4 +1,4 @@
-//===- Device.cpp - Descriptions of devices ----------------------------===//
+//===- Device.cpp - Descriptions of devices -------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- ModelPrice.cpp - What a model in block form costs ---------------===//
+//===- ModelPrice.cpp - What a model in block form costs ------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Price.cpp - What a layer costs ----------------------------------===//
+//===- Price.cpp - What a layer costs -------------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -13,8 +13,12 @@ namespace ssmrt::ptx {
 
 namespace {
 
-template <class T> struct Unsigned { using type = std::make_unsigned_t<T>; };
-template <> struct Unsigned<__int128> { using type = unsigned __int128; };
+template <class T> struct Unsigned {
+  using type = std::make_unsigned_t<T>;
+};
+template <> struct Unsigned<__int128> {
+  using type = unsigned __int128;
+};
 template <> struct Unsigned<unsigned __int128> {
   using type = unsigned __int128;
 };
@@ -22,12 +26,24 @@ template <class T> using Wrap = typename Unsigned<T>::type;
 
 /// Twice as wide, with the same sign.
 template <class T> struct Twice;
-template <> struct Twice<int16_t> { using type = int32_t; };
-template <> struct Twice<uint16_t> { using type = uint32_t; };
-template <> struct Twice<int32_t> { using type = int64_t; };
-template <> struct Twice<uint32_t> { using type = uint64_t; };
-template <> struct Twice<int64_t> { using type = __int128; };
-template <> struct Twice<uint64_t> { using type = unsigned __int128; };
+template <> struct Twice<int16_t> {
+  using type = int32_t;
+};
+template <> struct Twice<uint16_t> {
+  using type = uint32_t;
+};
+template <> struct Twice<int32_t> {
+  using type = int64_t;
+};
+template <> struct Twice<uint32_t> {
+  using type = uint64_t;
+};
+template <> struct Twice<int64_t> {
+  using type = __int128;
+};
+template <> struct Twice<uint64_t> {
+  using type = unsigned __int128;
+};
 
 // Arithmetic wraps, so it is done on unsigned numbers. The product of two
 // 16-bit numbers is promoted to unsigned first: int would overflow.

@@ -65,7 +65,9 @@ Flow ternaryLanes(Warp &warp, const Instruction &instruction, uint32_t mask) {
 }
 
 /// A type as a value, for generic lambdas.
-template <class T> struct Tag { using type = T; };
+template <class T> struct Tag {
+  using type = T;
+};
 
 /// Calls body(Tag<T>) with the unsigned or signed integer of `type`, or fails.
 template <class Body> void withInteger(Decoder &decoder, Type type, Body body) {

@@ -1,4 +1,4 @@
-//===- Cost.cpp - Prices as tables and JSON ----------------------------===//
+//===- Cost.cpp - Prices as tables and JSON -------------------------------===//
 //
 // Part of ssmc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
