@@ -12,8 +12,11 @@
 #include <cerrno>
 #include <climits>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <memory>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
@@ -51,6 +54,13 @@ void unregisterPath(int index) {
     registrations[index].state.store(0);
 }
 
+/// `path`, or the file that it is a link to: the link stays.
+std::string followLinks(const std::string &path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(
+      realpath(path.c_str(), nullptr), &std::free);
+  return real ? real.get() : path;
+}
+
 } // namespace
 
 void removeTemporaryFiles() {
@@ -63,7 +73,15 @@ Expected<TemporaryFile> TemporaryFile::create(const std::string &target) {
   static std::atomic<unsigned> counter{0};
   TemporaryFile file;
   file.target = target;
-  file.path = target + ".tmp" + std::to_string(getpid()) + "." +
+  struct stat attributes;
+  if (stat(target.c_str(), &attributes) == 0 && !S_ISREG(attributes.st_mode)) {
+    file.fileDescriptor = open(target.c_str(), O_WRONLY | O_CLOEXEC);
+    if (file.fileDescriptor < 0)
+      return systemError(target, "cannot create");
+    return file;
+  }
+  file.destination = followLinks(target);
+  file.path = file.destination + ".tmp" + std::to_string(getpid()) + "." +
               std::to_string(counter.fetch_add(1));
   file.registration = registerPath(file.path);
   file.fileDescriptor =
@@ -74,13 +92,15 @@ Expected<TemporaryFile> TemporaryFile::create(const std::string &target) {
 }
 
 TemporaryFile::TemporaryFile(TemporaryFile &&other) noexcept
-    : target(std::move(other.target)), path(std::move(other.path)),
+    : target(std::move(other.target)),
+      destination(std::move(other.destination)), path(std::move(other.path)),
       fileDescriptor(std::exchange(other.fileDescriptor, -1)),
       registration(std::exchange(other.registration, -1)) {}
 
 TemporaryFile::~TemporaryFile() {
   if (fileDescriptor >= 0) {
-    unlink(path.c_str());
+    if (!path.empty())
+      unlink(path.c_str());
     close(fileDescriptor);
   }
   unregisterPath(registration);
@@ -101,7 +121,7 @@ Status TemporaryFile::write(const void *bytes, size_t size) {
 }
 
 Status TemporaryFile::commit() {
-  if (rename(path.c_str(), target.c_str()) != 0)
+  if (!path.empty() && rename(path.c_str(), destination.c_str()) != 0)
     return systemError(target, "cannot write");
   close(std::exchange(fileDescriptor, -1));
   unregisterPath(std::exchange(registration, -1));

@@ -15,7 +15,8 @@
 namespace ssmrt {
 
 /// A new file beside `target` that takes its name when all of it is written.
-/// Destruction without commit removes it.
+/// Destruction without commit removes it. A device or a pipe is written as it
+/// is: a file must not take its place.
 class TemporaryFile {
 public:
   static Expected<TemporaryFile> create(const std::string &target);
@@ -36,7 +37,8 @@ private:
   TemporaryFile() = default;
 
   std::string target;
-  std::string path;
+  std::string destination; ///< The target behind links.
+  std::string path;        ///< Empty if the target itself is written.
   int fileDescriptor = -1;
   int registration = -1;
 };

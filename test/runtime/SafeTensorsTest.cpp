@@ -10,7 +10,10 @@
 #include "runtime/TemporaryFile.h"
 
 #include <cstring>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace ssmrt;
 
@@ -129,6 +132,46 @@ TEST(TemporaryFile, disappears_on_a_signal) {
   ASSERT_TRUE(file.ok());
   removeTemporaryFiles();
   EXPECT_EQ(folder.fileCount(), 0u);
+}
+
+TEST(TemporaryFile, writes_a_pipe_as_it_is) {
+  TemporaryFolder folder;
+  const std::string pipe = folder.path("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  Expected<TemporaryFile> file = TemporaryFile::create(pipe);
+  ASSERT_TRUE(file.ok()) << file.status().message;
+  ASSERT_TRUE(file->write("xy", 2).ok());
+  ASSERT_TRUE(file->commit().ok());
+  char bytes[4];
+  EXPECT_EQ(read(reader, bytes, sizeof(bytes)), 2);
+  close(reader);
+  EXPECT_EQ(std::filesystem::status(pipe).type(),
+            std::filesystem::file_type::fifo);
+}
+
+TEST(TemporaryFile, keeps_a_link) {
+  TemporaryFolder folder;
+  folder.write("file", "old");
+  const std::string link = folder.path("link");
+  std::filesystem::create_symlink("file", link);
+  Expected<TemporaryFile> file = TemporaryFile::create(link);
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE(file->write("new", 3).ok());
+  ASSERT_TRUE(file->commit().ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  std::string text;
+  std::ifstream(folder.path("file")) >> text;
+  EXPECT_EQ(text, "new");
+}
+
+TEST(TemporaryFile, negative_folder) {
+  TemporaryFolder folder;
+  Expected<TemporaryFile> file = TemporaryFile::create(folder.path());
+  ASSERT_FALSE(file.ok());
+  EXPECT_EQ(file.status().message,
+            folder.path() + ": cannot create: Is a directory");
 }
 
 TEST(SafeTensors, negative_unwritable) {
