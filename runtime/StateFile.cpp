@@ -14,6 +14,7 @@
 #include <charconv>
 #include <cstring>
 #include <list>
+#include <optional>
 #include <set>
 
 namespace ssmrt {
@@ -116,12 +117,30 @@ Expected<std::vector<float>> exportState(const StateStore &store, int64_t layer,
   return values;
 }
 
-/// Number in the metadata, or `absent` if the key is not there.
-Expected<int64_t> readNumber(const SafeTensors &file, const std::string &key,
-                             int64_t most, int64_t absent) {
+/// Fails unless the metadata holds `value` under `key`.
+Status expectMetadata(const SafeTensors &file, const std::string &key,
+                      const std::string &value) {
   const std::string *text = file.findMetadata(key);
+  if (text && *text == value)
+    return {};
+  return error(file.file().path() + ": " + key + ", got " +
+               (text ? *text : "none") + ", expected " + value);
+}
+
+Status checkFormat(const SafeTensors &file) {
+  if (Status status = expectMetadata(file, "format", kFormat); !status)
+    return status;
+  return expectMetadata(file, "version", kVersion);
+}
+
+/// Number in the metadata. Without the key it is `absent`, or an error.
+Expected<int64_t> readNumber(const SafeTensors &file, const std::string &key,
+                             int64_t most, std::optional<int64_t> absent = {}) {
+  const std::string *text = file.findMetadata(key);
+  if (!text && absent)
+    return *absent;
   if (!text)
-    return absent;
+    return error(file.file().path() + ": missing " + key);
   int64_t value = 0;
   const auto parsed =
       std::from_chars(text->data(), text->data() + text->size(), value);
@@ -182,14 +201,16 @@ Expected<StateSummary> readStateSummary(const std::string &path) {
     Expected<SafeTensors> file = SafeTensors::open(path);
     if (!file)
       return file.status();
+    if (Status status = checkFormat(*file); !status)
+      return status;
     StateSummary summary;
-    Expected<int64_t> count = readNumber(*file, "sequences", kMostSequences, 0);
+    Expected<int64_t> count = readNumber(*file, "sequences", kMostSequences);
     if (!count)
       return count.status();
     summary.sequences = *count;
     for (int64_t i = 0; i < summary.sequences; ++i) {
       Expected<int64_t> seen =
-          readNumber(*file, "tokens_seen." + std::to_string(i), kMostTokens, 0);
+          readNumber(*file, "tokens_seen." + std::to_string(i), kMostTokens);
       if (!seen)
         return seen.status();
       summary.tokensSeen = std::max(summary.tokensSeen, *seen);
@@ -244,26 +265,19 @@ Status readStateFile(const std::string &path, const std::string &modelHash,
     Expected<SafeTensors> file = SafeTensors::open(path);
     if (!file)
       return file.status();
-    auto expect = [&](const std::string &key,
-                      const std::string &value) -> Status {
-      const std::string *text = file->findMetadata(key);
-      if (text && *text == value)
-        return {};
-      return error(path + ": " + key + ", got " + (text ? *text : "none") +
-                   ", expected " + value);
-    };
-    for (const auto &[key, value] :
-         {std::pair<std::string, std::string>{"format", kFormat},
-          {"version", kVersion},
-          {"model", modelHash},
-          {"sequences", std::to_string(sequences.size())}})
-      if (Status status = expect(key, value); !status)
-        return status;
+    if (Status status = checkFormat(*file); !status)
+      return status;
+    if (Status status = expectMetadata(*file, "model", modelHash); !status)
+      return status;
+    if (Status status = expectMetadata(*file, "sequences",
+                                       std::to_string(sequences.size()));
+        !status)
+      return status;
     nextTokens.assign(sequences.size(), -1);
     for (size_t i = 0; i < sequences.size(); ++i) {
       const std::string suffix = "." + std::to_string(i);
       Expected<int64_t> seen =
-          readNumber(*file, "tokens_seen" + suffix, kMostTokens, 0);
+          readNumber(*file, "tokens_seen" + suffix, kMostTokens);
       if (!seen)
         return seen.status();
       Expected<int64_t> next =

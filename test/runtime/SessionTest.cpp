@@ -8,6 +8,8 @@
 #include "runtime/Session.h"
 #include "ToyModel.h"
 #include "runtime/Generation.h"
+#include "runtime/SafeTensors.h"
+#include "runtime/StateFile.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -213,6 +215,17 @@ TEST_F(SessionTest, negative_states) {
   EXPECT_EQ(create(2)->loadState(folder.path("other"), next).message,
             folder.path("other") +
                 ": format, got ssmc-artifact, expected ssmc-state");
+  EXPECT_EQ(readStateSummary(folder.path("other")).status().message,
+            folder.path("other") +
+                ": format, got ssmc-artifact, expected ssmc-state");
+  // A count that nothing in the file stands for must cost no memory.
+  SafeTensorsWriter writer;
+  writer.setMetadata("format", "ssmc-state");
+  writer.setMetadata("version", "1");
+  writer.setMetadata("sequences", "1000000");
+  ASSERT_TRUE(writer.write(folder.path("many")).ok());
+  EXPECT_EQ(readStateSummary(folder.path("many")).status().message,
+            folder.path("many") + ": missing tokens_seen.0");
 }
 
 TEST_F(SessionTest, negative_input) {
