@@ -57,6 +57,55 @@ static constexpr StringLiteral kHarmlessKeys[] = {"_name_or_path",
                                                   "time_step_init_scheme",
                                                   "fused_add_norm"};
 
+/// What earlier transformers wrote beside these when all of a configuration
+/// was saved: generation, classification heads, other libraries.
+static constexpr StringLiteral kHarmlessOlderKeys[] = {
+    "torchscript",
+    "use_bfloat16",
+    "tf_legacy_loss",
+    "tie_encoder_decoder",
+    "chunk_size_feed_forward",
+    "cross_attention_hidden_size",
+    "max_length",
+    "min_length",
+    "do_sample",
+    "early_stopping",
+    "num_beams",
+    "num_beam_groups",
+    "diversity_penalty",
+    "temperature",
+    "top_k",
+    "top_p",
+    "typical_p",
+    "repetition_penalty",
+    "length_penalty",
+    "no_repeat_ngram_size",
+    "encoder_no_repeat_ngram_size",
+    "bad_words_ids",
+    "num_return_sequences",
+    "output_scores",
+    "return_dict_in_generate",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "remove_invalid_values",
+    "exponential_decay_length_penalty",
+    "suppress_tokens",
+    "begin_suppress_tokens",
+    "finetuning_task",
+    "id2label",
+    "label2id",
+    "tokenizer_class",
+    "prefix",
+    "sep_token_id",
+    "decoder_start_token_id",
+    "task_specific_params",
+    "problem_type",
+    "_attn_implementation_autoset",
+    "is_llama_config",
+    "transformers.js_config",
+    "unsloth_fixed",
+    "unsloth_version"};
+
 static const Json &emptyObject() {
   static const Json empty = Json::object();
   return empty;
@@ -389,7 +438,13 @@ void Config::ignorePrefix(StringRef prefix) {
 void Config::finish() {
   for (StringRef key : kHarmlessKeys)
     ignore(key);
+  for (StringRef key : kHarmlessOlderKeys)
+    ignore(key);
+  std::vector<std::string> unknown;
   for (const auto &[key, value] : json->items())
     if (!readKeys.contains(key))
-      error() << "unknown key \"" << path << key << "\": " << printJson(value);
+      unknown.push_back("\"" + path + key + "\": " + printJson(value));
+  if (!unknown.empty())
+    error() << (unknown.size() == 1 ? "unknown key " : "unknown keys ")
+            << llvm::join(unknown, ", ");
 }

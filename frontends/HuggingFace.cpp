@@ -114,6 +114,9 @@ static WeightFormat readCommonKeys(Config &config, const Family &family) {
                    << "\" (expected " << family.architecture << ")";
   config.requireNothing("quantization_config", "weights in f32, bf16 or f16");
   config.requireNumber("pretraining_tp", 1);
+  for (const char *key : {"is_encoder_decoder", "add_cross_attention"})
+    config.requireFlag(key, false);
+  config.requireNothing("pruned_heads", "all heads");
   return readDtype(config);
 }
 

@@ -170,6 +170,7 @@ static void readDecoder(Config &config, ModelBuilder &model,
   if (family.qkNorm)
     qkNormEps = Real(eps);
   auto norm = config.make<NormAttr>(family.norm, Real(eps));
+  config.requireFlag("rope_interleaved", false);
   RopeAttr rope = readRope(config, headDim, family.rope);
   auto mlp =
       config.make<MlpAttr>(config.size("intermediate_size", family.inner),

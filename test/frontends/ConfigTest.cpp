@@ -31,8 +31,23 @@ TEST(Config, Smallest) {
 
 TEST(Config, NegativeUnknownKeys) {
   EXPECT_EQ(errorsOf(llama(R"(, "logit_cap": 30.0, "new": [1, null])")),
-            "config.json: unknown key \"logit_cap\": 30.0\n"
-            "config.json: unknown key \"new\": [1, null]\n");
+            "config.json: unknown keys \"logit_cap\": 30.0, \"new\": "
+            "[1, null]\n");
+}
+
+TEST(Config, KeysOfOlderLibraries) {
+  EXPECT_EQ(errorsOf(llama(R"(, "is_encoder_decoder": false, "pruned_heads": {},
+                              "top_k": 50, "id2label": {"0": "LABEL_0"},
+                              "add_cross_attention": false,
+                              "rope_interleaved": false,
+                              "transformers.js_config": {"dtype": "q4"})")),
+            "");
+  EXPECT_EQ(errorsOf(llama(R"(, "pruned_heads": {"0": [1]})")),
+            "config.json: unsupported \"pruned_heads\": {\"0\": [1]} "
+            "(supported: none: all heads)\n");
+  EXPECT_EQ(errorsOf(llama(R"(, "rope_interleaved": true)")),
+            "config.json: unsupported \"rope_interleaved\": true (supported: "
+            "false)\n");
 }
 
 TEST(Config, HarmlessKeysAreReported) {
