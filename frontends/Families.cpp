@@ -117,6 +117,52 @@ StringRef ssm::headPrefix(bool tied, StringRef embedPrefix) {
   return tied ? embedPrefix : "lm_head";
 }
 
+StringRef ssm::embedPrefix(Config &config, const ModelBuilder &model, bool tied,
+                           ArrayRef<StringRef> names) {
+  auto isThere = [&](StringRef prefix) {
+    return model.hasTensor((prefix + ".weight").str());
+  };
+  const StringRef *found = llvm::find_if(names, isThere);
+  if (found != names.end())
+    return *found;
+  StringRef head = headPrefix(/*tied=*/false, "");
+  if (!tied || !isThere(head))
+    return names.front();
+  config.note("the embedding is read from " + head + ".weight, its only copy");
+  return head;
+}
+
+Backbone ssm::readBackbone(Config &config, const Backbone &defaults) {
+  Backbone backbone;
+  backbone.hidden = config.size({"hidden_size", "d_model"}, defaults.hidden);
+  backbone.vocab = config.vocabulary("vocab_size", defaults.vocab);
+  backbone.layers =
+      config.count({"num_hidden_layers", "n_layer"}, defaults.layers);
+  backbone.tied = config.flag("tie_word_embeddings", defaults.tied);
+  backbone.eps = config.number("layer_norm_epsilon", defaults.eps);
+  config.requireWord("hidden_act", {"silu", "swish"});
+  config.requireFlag("rms_norm", true);
+  config.requireNothing("ssm_cfg", "other keys say all");
+  config.ignore(
+      {"residual_in_fp32", "time_step_min", "pad_vocab_size_multiple"});
+  return backbone;
+}
+
+void ssm::buildBackbone(Config &config, ModelBuilder &model,
+                        const Backbone &backbone, Attribute mixer) {
+  // Unconverted files say "embedding".
+  StringRef embed = embedPrefix(config, model, backbone.tied,
+                                {"backbone.embeddings", "backbone.embedding"});
+  NormAttr norm = rmsNorm(config, backbone.eps);
+  model.start(config.getReport().name, backbone.hidden, backbone.vocab, embed);
+  for (int64_t i = 0; i < backbone.layers; ++i) {
+    std::string prefix = "backbone.layers." + std::to_string(i);
+    model.layer(norm, prefix + ".norm");
+    model.block(prefix + ".mixer", mixer);
+  }
+  model.head(headPrefix(backbone.tied, embed), norm, "backbone.norm_f");
+}
+
 Mamba2Attr ssm::readPrefixedMamba2(Config &config,
                                    const PrefixedMamba2 &family) {
   int64_t heads = config.size("mamba_n_heads", 128);

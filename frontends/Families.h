@@ -68,6 +68,23 @@ NormAttr rmsNorm(Config &config, double eps);
 /// The prefix of the output matrix.
 llvm::StringRef headPrefix(bool tied, llvm::StringRef embedPrefix);
 
+/// The prefix of the embedding: the first of `names` that the files hold, or
+/// the head's where a tied model was saved with that alone.
+llvm::StringRef embedPrefix(Config &config, const ModelBuilder &model,
+                            bool tied, llvm::ArrayRef<llvm::StringRef> names);
+
+/// What mamba, falcon_mamba and mamba2 share: every layer is a norm and the
+/// same mixer.
+struct Backbone {
+  int64_t hidden, vocab, layers;
+  bool tied;
+  double eps = 1e-5;
+};
+/// Reads the shared keys; `defaults` are the family's.
+Backbone readBackbone(Config &config, const Backbone &defaults);
+void buildBackbone(Config &config, ModelBuilder &model,
+                   const Backbone &backbone, mlir::Attribute mixer);
+
 /// What differs between the families that spell Mamba-2 as `mamba_*`.
 struct PrefixedMamba2 {
   int64_t inner;

@@ -179,7 +179,9 @@ static void readDecoder(Config &config, ModelBuilder &model,
   std::vector<std::optional<int64_t>> windows =
       readWindows(config, family.windows, layers);
 
-  model.start(config.getReport().name, hidden, vocab, "model.embed_tokens");
+  StringRef embed =
+      embedPrefix(config, model, tied, StringRef("model.embed_tokens"));
+  model.start(config.getReport().name, hidden, vocab, embed);
   for (int64_t i = 0; i < layers; ++i) {
     std::string prefix = "model.layers." + std::to_string(i);
     model.layer(norm, prefix + ".input_layernorm", i);
@@ -191,7 +193,7 @@ static void readDecoder(Config &config, ModelBuilder &model,
     model.layer(norm, prefix + ".post_attention_layernorm", i);
     model.block(prefix + ".mlp", mlp);
   }
-  model.head(headPrefix(tied, "model.embed_tokens"), norm, "model.norm");
+  model.head(headPrefix(tied, embed), norm, "model.norm");
 }
 
 void ssm::readLlama(Config &config, ModelBuilder &model) {

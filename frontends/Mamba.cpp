@@ -31,11 +31,8 @@ static int64_t readInner(Config &config, int64_t hidden) {
 /// Both families; falcon_mamba also normalises dt, B and C.
 static void readMambaFamily(Config &config, ModelBuilder &model,
                             bool hasMixerNorm) {
-  int64_t hidden = config.size({"hidden_size", "d_model"}, 768);
-  int64_t vocab = config.vocabulary("vocab_size", 50280);
-  int64_t layers = config.count({"num_hidden_layers", "n_layer"}, 32);
-  double eps = config.number("layer_norm_epsilon", 1e-5);
-  bool tied = config.flag("tie_word_embeddings", true);
+  Backbone backbone = readBackbone(config, {768, 50280, 32, /*tied=*/true});
+  int64_t hidden = backbone.hidden;
   std::optional<Real> mixerEps;
   if (hasMixerNorm)
     mixerEps = Real(config.number("mixer_rms_eps", 1e-6));
@@ -46,26 +43,11 @@ static void readMambaFamily(Config &config, ModelBuilder &model,
                         llvm::divideCeil(hidden, kHiddenPerRank)),
       config.flag("use_conv_bias", true), config.flag("use_bias", false),
       mixerEps, /*dt_bc_gain=*/false);
-  config.requireWord("hidden_act", {"silu", "swish"});
-  config.requireFlag("rms_norm", true);
-  config.requireNothing("ssm_cfg", "other keys say all");
-  config.ignore(
-      {"residual_in_fp32", "pad_vocab_size_multiple", "time_step_min"});
-
-  bool isUnconverted = model.hasTensor("backbone.embedding.weight");
-  StringRef embed =
-      isUnconverted ? "backbone.embedding" : "backbone.embeddings";
-  NormAttr norm = rmsNorm(config, eps);
-  model.start(config.getReport().name, hidden, vocab, embed);
-  for (int64_t i = 0; i < layers; ++i) {
-    std::string prefix = "backbone.layers." + std::to_string(i);
-    model.layer(norm, prefix + ".norm");
-    model.block(prefix + ".mixer", mixer);
-  }
-  model.head(headPrefix(tied, embed), norm, "backbone.norm_f");
+  buildBackbone(config, model, backbone, mixer);
 
   // The three norms of falcon_mamba have no tensors that would reveal them.
-  if (!hasMixerNorm && vocab == 65024 && hidden == 4096 && layers == 64)
+  if (!hasMixerNorm && backbone.vocab == 65024 && hidden == 4096 &&
+      backbone.layers == 64)
     config.note("the sizes are those of falcon-mamba-7b, but \"model_type\" "
                 "says mamba: the norms of dt, B and C would be missing");
 }

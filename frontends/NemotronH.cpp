@@ -135,9 +135,15 @@ void ssm::readNemotronH(Config &config, ModelBuilder &model) {
                  "rope_scaling"});
 
   NormAttr norm = rmsNorm(config, eps);
-  model.start(config.getReport().name, hidden, vocab, "backbone.embeddings");
+  // In memory, later versions of transformers say "model" for what their files
+  // call "backbone"; a saved state_dict has those names.
+  std::string root =
+      model.hasTensor("model.embeddings.weight") ? "model" : "backbone";
+  std::string embeddings = root + ".embeddings";
+  StringRef embed = embedPrefix(config, model, tied, StringRef(embeddings));
+  model.start(config.getReport().name, hidden, vocab, embed);
   for (auto [i, letter] : llvm::enumerate(letters)) {
-    std::string prefix = "backbone.layers." + std::to_string(i);
+    std::string prefix = root + ".layers." + std::to_string(i);
     Attribute mixer = letter == 'M'   ? Attribute(mamba)
                       : letter == '*' ? Attribute(attention)
                       : letter == '-' ? Attribute(mlp)
@@ -145,5 +151,5 @@ void ssm::readNemotronH(Config &config, ModelBuilder &model) {
     model.layer(norm, prefix + ".norm");
     model.block(prefix + ".mixer", mixer);
   }
-  model.head(headPrefix(tied, "backbone.embeddings"), norm, "backbone.norm_f");
+  model.head(headPrefix(tied, embed), norm, root + ".norm_f");
 }

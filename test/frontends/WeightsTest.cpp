@@ -103,6 +103,38 @@ TEST(Weights, KnownSkips) {
   EXPECT_TRUE(contains(tied.report.notes.front(), "lm_head.weight"));
 }
 
+TEST(Weights, TiedModelWithTheHeadAlone) {
+  auto removeEmbedding = [](Tensors &tensors) {
+    tensors.erase("model.embed_tokens.weight");
+  };
+  Imported tied =
+      importChanged(removeEmbedding, R"(, "tie_word_embeddings": true)");
+  ASSERT_TRUE(tied.ok()) << tied.errors;
+  EXPECT_TRUE(tied.report.tied);
+  EXPECT_EQ(tied.report.notes.front(),
+            "the embedding is read from lm_head.weight, its only copy");
+  EXPECT_TRUE(contains(importChanged(removeEmbedding).errors,
+                       "missing tensor 'model.embed_tokens.weight'"));
+}
+
+TEST(Weights, NemotronHByItsNamesInMemory) {
+  for (std::string root : {"backbone", "model", "transformer"}) {
+    ModelFolder folder(R"({"model_type": "nemotron_h", "hidden_size": 4,
+        "vocab_size": 8, "hybrid_override_pattern": "-",
+        "intermediate_size": 6, "tie_word_embeddings": true})");
+    folder.write(
+        "model.safetensors",
+        makeFile(
+            {{root + ".embeddings.weight", {"F32", {8, 4}}},
+             {root + ".norm_f.weight", {"F32", {4}}},
+             {root + ".layers.0.norm.weight", {"F32", {4}}},
+             {root + ".layers.0.mixer.up_proj.weight", {"F32", {6, 4}}},
+             {root + ".layers.0.mixer.down_proj.weight", {"F32", {4, 6}}}}));
+    Imported imported(folder.path);
+    EXPECT_EQ(imported.ok(), root != "transformer") << imported.errors;
+  }
+}
+
 TEST(Weights, NegativeMissing) {
   Imported model = importChanged([](Tensors &tensors) {
     tensors.erase("model.layers.0.mlp.up_proj.weight");
