@@ -68,9 +68,13 @@ FailureOr<Level> ssm::levelOf(ModuleOp module) {
 }
 
 std::string ssm::descriptionHash(ModuleOp module) {
+  // A model's name is that of its folder, which may be moved.
+  OwningOpRef<ModuleOp> nameless = module.clone();
+  for (ModelOp model : nameless->getOps<ModelOp>())
+    model.setSymName("model");
   std::string text;
   llvm::raw_string_ostream os(text);
-  module.print(os);
+  nameless->print(os);
   return llvm::toHex(llvm::SHA256::hash(llvm::arrayRefFromStringRef(text)),
                      /*LowerCase=*/true);
 }
@@ -383,6 +387,9 @@ LogicalResult ssm::emitText(ModuleOp module, const CompileOptions &options,
       resolveRequests(module, *level, options);
   if (failed(requests))
     return failure();
+  if (requests->size() != 1)
+    return module.emitError("--emit shows one image, got ")
+           << requests->size() << " (expected one target, one precision)";
   const Request &request = requests->front();
   OwningOpRef<ModuleOp> copy = module.clone();
   Lowering lowering(*copy, *level, request);

@@ -43,26 +43,27 @@ void Output::emit(size_t sequence, const std::string &text) {
 bool Output::push(int64_t sequence, int32_t token) {
   if (tokenizer) {
     emit(sequence, streams[sequence].push(token));
-    return !streams[sequence].stopped();
+    return !streams[sequence].stopped() && !std::ferror(stdout);
   }
   if (!isJson)
     emit(sequence,
          (texts[sequence].empty() ? "" : " ") + std::to_string(token));
-  return true;
+  return !std::ferror(stdout);
 }
 
-void Output::finish(const GenerationResult &result, const RunReport &report) {
+Status Output::finish(const GenerationResult &result, const RunReport &report) {
   for (size_t i = 0; i < streams.size(); ++i)
     emit(i, streams[i].finish());
   if (isJson)
-    return printJson(result, report);
-  if (isStreaming) {
+    printJson(result, report);
+  else if (isStreaming)
     std::fputc('\n', stdout);
-    std::fflush(stdout);
-    return;
-  }
-  for (size_t i = 0; i < texts.size(); ++i)
-    std::printf("[%zu] %s\n", i, texts[i].c_str());
+  else
+    for (size_t i = 0; i < texts.size(); ++i)
+      std::printf("[%zu] %s\n", i, texts[i].c_str());
+  if (std::fflush(stdout) != 0 || std::ferror(stdout))
+    return systemError("standard output", "cannot write");
+  return {};
 }
 
 void Output::printJson(const GenerationResult &result,

@@ -42,11 +42,12 @@ public:
   Output(const RunOptions &options, const Tokenizer *tokenizer,
          size_t sequences);
 
-  /// Takes a token; false if a stop text ended the sequence.
+  /// Takes a token; false if a stop text ended the sequence, or nobody can
+  /// read what it prints.
   bool push(int64_t sequence, int32_t token);
 
   /// Prints what is left, or the JSON object.
-  void finish(const GenerationResult &result, const RunReport &report);
+  Status finish(const GenerationResult &result, const RunReport &report);
 
 private:
   void emit(size_t sequence, const std::string &text);

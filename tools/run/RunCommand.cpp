@@ -195,7 +195,8 @@ private:
     report.threads = model->pool().threads();
     report.launches = session->launches();
     report.loadMs = model->loadMs();
-    output.finish(*result, report);
+    if (Status status = output.finish(*result, report); !status)
+      return status;
     return writeFiles(recorder, *result);
   }
 

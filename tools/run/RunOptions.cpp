@@ -47,8 +47,23 @@ void addRunOptions(CLI::App &app, RunOptions &options) {
   auto addPrompt = [&](const char *flag, const char *help) {
     app.add_option(flag, (*values)[flag], help)->allow_extra_args(false);
   };
-  const CLI::Range atLeastOne(int64_t{1}, std::numeric_limits<int64_t>::max());
-  const CLI::Range notNegative(int64_t{0}, std::numeric_limits<int64_t>::max());
+  // Sums of a few of them fit 64 bits.
+  constexpr int64_t kMostTokens = int64_t{1} << 40;
+  const CLI::Range atLeastOne(int64_t{1}, kMostTokens);
+  const CLI::Range notNegative(int64_t{0}, kMostTokens);
+  // A range alone lets NaN pass.
+  const CLI::Validator aNumber(
+      [](const std::string &text) {
+        const bool isNan =
+            CLI::detail::to_lower(text).find("nan") != std::string::npos;
+        return isNan ? "got " + text + ", expected a number" : std::string();
+      },
+      "");
+  const CLI::Validator someText(
+      [](const std::string &text) {
+        return text.empty() ? "got an empty text" : std::string();
+      },
+      "");
 
   app.add_option("model", options.model, "what to run")->required();
   app.add_option("--weights", options.weights,
@@ -85,12 +100,14 @@ void addRunOptions(CLI::App &app, RunOptions &options) {
       ->capture_default_str();
   app.add_option("--temperature", options.sampling.temperature,
                  "0: the most probable token")
-      ->check(CLI::Range(0.0f, 1e6f));
+      ->check(CLI::Range(0.0f, 1e6f))
+      ->check(aNumber);
   app.add_option("--top-k", options.sampling.topK, "draw from the K best")
       ->check(CLI::Range(0, std::numeric_limits<int>::max()));
   app.add_option("--top-p", options.sampling.topP,
                  "draw from the best whose probabilities sum to P")
-      ->check(CLI::Range(0.0f, 1.0f));
+      ->check(CLI::Range(0.0f, 1.0f))
+      ->check(aNumber);
   app.add_option("--seed", options.sampling.seed, "of the random numbers");
   app.add_option("--logits", options.logits,
                  "write the logits of the prompt (safetensors)");
@@ -99,7 +116,8 @@ void addRunOptions(CLI::App &app, RunOptions &options) {
   app.add_option("--state-in", options.stateIn, "continue from a saved state");
   app.add_option("--state-out", options.stateOut, "save the state at the end");
   app.add_option("--stop", options.stop, "end before this text")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->check(someText);
   app.add_flag("--ignore-eos", options.ignoreEnd, "go on after end tokens");
   app.add_flag("--no-cache", options.noCache,
                "do not keep packed weights for the next start");

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "runtime/Artifact.h"
 #include "tools/run/RunCommand.h"
 #include "tools/run/RunOptions.h"
 
@@ -12,6 +13,9 @@
 
 int main(int argc, char **argv) {
   CLI::App app("Runs a model that ssmc compile has made.", "ssmc-run");
+  app.set_version_flag("--version",
+                       "ssmc-run " SSMC_VERSION ", artifact ABI " +
+                           std::to_string(ssmrt::kArtifactVersion));
   ssmrt::RunOptions options;
   ssmrt::addRunOptions(app, options);
   try {

@@ -193,12 +193,13 @@ void ssm::addCompileCommand(CLI::App &app, Action &action) {
       ->capture_default_str();
   command->add_flag("--strict", flags->options.strict,
                     "Leave out every pass that changes rounding");
-  command->add_flag(
+  CLI::Option *embed = command->add_flag(
       "--embed-weights", flags->embedWeights,
       "Pack the weights into the artifact, which then runs alone");
-  command->add_option(
-      "--weights", flags->weights,
-      "What to embed: a folder or random:SEED (default: MODEL)");
+  command
+      ->add_option("--weights", flags->weights,
+                   "What to embed: a folder or random:SEED (default: MODEL)")
+      ->needs(embed);
   command->add_option("--emit", flags->emit,
                       "Write IR or code instead: block, ops, kern, plan, llvm, "
                       "asm, obj; of a GPU tile, nvvm, ptx");

@@ -197,6 +197,9 @@ static int inspectPrice(InspectFlags flags) {
 }
 
 static int inspectDescription(const InspectFlags &flags) {
+  if (flags.kernels)
+    return fail(flags.model +
+                ": a description, expected an artifact for --kernels");
   Session session;
   ImportReport report;
   auto module = session.import(flags.model, report);

@@ -270,7 +270,8 @@ Status ReferenceRun::execute() {
     if (Status status = addState(i); !status)
       return status;
   }
-  output.finish(result, report);
+  if (Status status = output.finish(result, report); !status)
+    return status;
   if (!options.logits.empty())
     if (Status status = logits.write(options.logits); !status)
       return status;

@@ -8,6 +8,7 @@
 #include "tools/ssmc/Commands.h"
 
 #include "codegen/Driver.h"
+#include "runtime/Artifact.h"
 #include "tools/run/RunCommand.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/ToolOutputFile.h"
@@ -69,8 +70,19 @@ mlir::OwningOpRef<mlir::ModuleOp> Session::import(const std::string &path,
 }
 
 static std::string versionText() {
-  return "ssmc " SSMC_VERSION ", LLVM " LLVM_VERSION_STRING
+  return "ssmc " SSMC_VERSION ", LLVM " LLVM_VERSION_STRING ", artifact ABI " +
+         std::to_string(ssmrt::kArtifactVersion) +
          ", targets: x86-64-v3, x86-64-v4, aarch64, native";
+}
+
+/// `status`, unless what was printed did not reach its reader.
+static int finishOutput(int status) {
+  llvm::outs().flush();
+  std::error_code error = llvm::outs().error();
+  if (!error)
+    return status;
+  llvm::outs().clear_error();
+  return fail("standard output: cannot write: " + error.message());
 }
 
 int main(int argc, char **argv) {
@@ -98,5 +110,5 @@ int main(int argc, char **argv) {
     return app.exit(error) == 0 ? kDone : kBadUsage;
   }
   ssmrt::removeFilesOnSignals();
-  return action();
+  return finishOutput(action());
 }
