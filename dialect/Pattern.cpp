@@ -223,9 +223,17 @@ ssm::spreadLetters(int64_t layers, double attentionShare, double mlpShare) {
     return error("expected shares of attention and MLP from 0 to 1 with a sum "
                  "of at most 1, got {0} and {1}",
                  attentionShare, mlpShare);
-  int64_t attention = roundHalfEven(double(layers) * attentionShare);
-  int64_t mlp = roundHalfEven(double(layers) * mlpShare);
-  if (attention + mlp > layers)
+  return spreadCounts(layers, roundHalfEven(double(layers) * attentionShare),
+                      roundHalfEven(double(layers) * mlpShare));
+}
+
+llvm::Expected<std::string> ssm::spreadCounts(int64_t layers, int64_t attention,
+                                              int64_t mlp) {
+  if (layers < 1 || attention < 0 || mlp < 0)
+    return error("expected at least one layer and no negative counts, got {0} "
+                 "layers, {1} attention, {2} MLP",
+                 layers, attention, mlp);
+  if (attention > layers || mlp > layers - attention)
     return error("{0} attention and {1} MLP layers do not fit into {2} layers",
                  attention, mlp, layers);
   std::string letters(layers, 'M');

@@ -62,6 +62,10 @@ llvm::Expected<std::string> lettersByPeriod(int64_t layers, int64_t period,
 llvm::Expected<std::string> spreadLetters(int64_t layers, double attentionShare,
                                           double mlpShare);
 
+/// The same for counts of layers.
+llvm::Expected<std::string> spreadCounts(int64_t layers, int64_t attention,
+                                         int64_t mlp);
+
 /// The letter of a block: M, *, - or E.
 char letterOf(mlir::Attribute mixer);
 

@@ -17,6 +17,8 @@ Work &Work::operator+=(const Work &other) {
   bytes += other.bytes;
   seconds += other.seconds;
   launches += other.launches;
+  for (size_t kind = 0; kind < kPartKinds; ++kind)
+    kindSeconds[kind] += other.kindSeconds[kind];
   return *this;
 }
 
@@ -89,8 +91,10 @@ void LayerPricer::add(Work &work,
                     : device.f32Flops;
   work.flops += flops;
   work.bytes += bytes;
-  work.seconds += std::max(flops / (peak * share.flops),
-                           bytes / (device.bandwidth * share.bytes));
+  double seconds = std::max(flops / (peak * share.flops),
+                            bytes / (device.bandwidth * share.bytes));
+  work.seconds += seconds;
+  work.kindSeconds[size_t(kind)] += seconds;
 }
 
 void LayerPricer::product(double in, double out, bool bias, double count,

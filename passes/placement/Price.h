@@ -76,7 +76,8 @@ inline constexpr std::array<const char *, kPartKinds> kPartNames = {
 
 /// Limits of a device and how close its kernels come to them.
 struct Device {
-  /// Shares of the limits that kernels of a kind reach, in (0, 1].
+  /// Shares of the limits that kernels of a kind reach (above 1 where caches
+  /// serve).
   struct Shares {
     double flops = 1, bytes = 1;
   };
@@ -116,6 +117,8 @@ struct Workload {
 struct Work {
   double flops = 0, bytes = 0, seconds = 0;
   int64_t launches = 0;
+  /// Seconds by what they are spent on, launches left out.
+  std::array<double, kPartKinds> kindSeconds = {};
 
   Work &operator+=(const Work &other);
 };

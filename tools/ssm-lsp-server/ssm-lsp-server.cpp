@@ -7,6 +7,7 @@
 
 #include "dialect/Kern.h"
 #include "dialect/Ssm.h"
+#include "passes/placement/TransformOps.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Tools/mlir-lsp-server/MlirLspServerMain.h"
@@ -15,5 +16,6 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   registry.insert<ssm::SsmDialect, kern::KernDialect, mlir::func::FuncDialect,
                   mlir::arith::ArithDialect, mlir::math::MathDialect>();
+  ssm::registerPlacement(registry);
   return mlir::failed(mlir::MlirLspServerMain(argc, argv, registry));
 }

@@ -11,9 +11,11 @@
 #include "dialect/Plan.h"
 #include "dialect/Ssm.h"
 #include "passes/Passes.h"
+#include "passes/placement/TransformOps.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Transform/Transforms/Passes.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -23,7 +25,9 @@ int main(int argc, char **argv) {
                   mlir::func::FuncDialect, mlir::arith::ArithDialect,
                   mlir::math::MathDialect>();
   ssm::gpu::registerGpuCodegen(registry);
+  ssm::registerPlacement(registry);
   mlir::registerTransformsPasses();
+  mlir::transform::registerInterpreterPass();
   mlir::registerSCFToControlFlowPass();
   ssm::gpu::registerSsmTilePasses();
   ssm::registerSsmPasses();
