@@ -5,7 +5,7 @@ import lit.formats
 config.name = "ssmc"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".ptx", ".test"]
-config.excludes = ["fuzz"]
+config.excludes = ["fuzz", "Inputs"]
 config.environment["PATH"] = os.pathsep.join(
     [config.tools_dir, config.llvm_tools_dir, os.environ["PATH"]])
 if lit_config.params.get("roundtrip"):

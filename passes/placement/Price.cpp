@@ -56,8 +56,8 @@ public:
   /// Parameters that are read as they are.
   void vectors(double elements);
   /// A recurrence over a fixed state of `elements`.
-  void recurrence(double elements, double channels, double prefillFlops,
-                  double stepFlops);
+  void recurrence(PartKind kind, double elements, double channels,
+                  double prefillFlops, double stepFlops);
   void attention(const AttentionShape &shape);
   /// A kernel that passes over rows of `width`.
   void rows(double width, double prefillBytesPerElement);
@@ -133,14 +133,14 @@ void LayerPricer::convolution(int64_t channels, int64_t taps, bool bias) {
   addStep(PartKind::Convolution, batch * flops, batch * 2 * state);
 }
 
-void LayerPricer::recurrence(double elements, double channels,
+void LayerPricer::recurrence(PartKind kind, double elements, double channels,
                              double prefillFlops, double stepFlops) {
   double state = double(workload.stateBytes) * elements;
   price.stateBytes += state;
-  addPrefill(PartKind::Scan, tokens * prefillFlops,
+  addPrefill(kind, tokens * prefillFlops,
              batch * 2 * state +
                  tokens * 3 * channels * double(workload.cacheBytes));
-  addStep(PartKind::Scan, batch * stepFlops, batch * 2 * state);
+  addStep(kind, batch * stepFlops, batch * 2 * state);
 }
 
 void LayerPricer::attention(const AttentionShape &shape) {
@@ -188,7 +188,7 @@ static void addBlock(LayerPricer &layer, const MambaShape &shape, double hidden,
   layer.vectors(inner * state + inner); // A_log, D
   // Decay argument, exp, two products for the input, multiply-add, dot; D.
   double flops = 7 * inner * state + 2 * inner;
-  layer.recurrence(inner * state, inner, flops, flops);
+  layer.recurrence(PartKind::Scan, inner * state, inner, flops, flops);
   layer.product(inner, hidden, shape.projBias);
   int64_t count = shape.gains ? 8 : 7;
   layer.launches(count, count);
@@ -207,7 +207,7 @@ static void addBlock(LayerPricer &layer, const Mamba2Shape &shape,
                    2 * chunk * inner + 4 * inner * state + 2 * inner;
   // Decay, outer product, add, dot; D.
   double step = 5 * inner * state + 2 * inner;
-  layer.recurrence(inner * state, inner, prefill, step);
+  layer.recurrence(PartKind::Ssd, inner * state, inner, prefill, step);
   layer.rows(inner, 3 * kF32);
   layer.product(inner, hidden, shape.projBias);
   // A step convolves inside the recurrence.

@@ -68,11 +68,11 @@ using BlockShape = std::variant<MambaShape, Mamba2Shape, AttentionShape,
 
 /// What a part of a layer spends its time on. Devices reach different shares
 /// of their limits in each.
-enum class PartKind { Product, Convolution, Scan, Attention, Rows };
-inline constexpr size_t kPartKinds = 5;
+enum class PartKind { Product, Convolution, Scan, Ssd, Attention, Rows };
+inline constexpr size_t kPartKinds = 6;
 /// Keys of `shares` in a device's description, in the order of PartKind.
 inline constexpr std::array<const char *, kPartKinds> kPartNames = {
-    "product", "convolution", "scan", "attention", "rows"};
+    "product", "convolution", "scan", "ssd", "attention", "rows"};
 
 /// Limits of a device and how close its kernels come to them.
 struct Device {

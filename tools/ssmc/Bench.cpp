@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/ssmc/Compile.h"
+#include "tools/ssmc/Explore.h"
 
 #include "runtime/Model.h"
 #include "tools/bench/ModelBench.h"
@@ -19,7 +20,8 @@ struct BenchFlags {
   std::string model;
   ssmrt::ModelOptions options;
   ssmbench::BenchOptions bench;
-  bool json = false;
+  bool json = false, describe = false;
+  std::string output;
 };
 } // namespace
 
@@ -28,8 +30,9 @@ static ssmrt::Expected<std::shared_ptr<ssmrt::Model>>
 openModel(const BenchFlags &flags) {
   if (isArtifact(flags.model))
     return ssmrt::Model::open(flags.model, flags.options);
-  auto file = compileForHere(flags.model, flags.options.device,
-                             flags.options.precision, true);
+  auto file =
+      compileForHere(flags.model, flags.options.device, flags.options.precision,
+                     flags.options.weights, true);
   if (!file)
     return ssmrt::error(flags.model + ": not compiled");
   auto artifact = ssmrt::Artifact::parse(std::move(file));
@@ -38,7 +41,25 @@ openModel(const BenchFlags &flags) {
   return ssmrt::Model::load(std::move(*artifact), flags.options);
 }
 
+/// Writes the description of this machine that prices read.
+static int describeDevice(const BenchFlags &flags) {
+  llvm::Expected<Device> device = describeThisMachine(flags.options.threads);
+  if (!device)
+    return fail(llvm::toString(device.takeError()));
+  return writeText(
+      flags.output.empty() ? "-" : flags.output, [&](llvm::raw_ostream &os) {
+        os << llvm::formatv("{0:2}", llvm::json::Value(toJson(*device)))
+           << "\n";
+      });
+}
+
 static int runBench(BenchFlags flags) {
+  if (flags.describe)
+    return describeDevice(flags);
+  if (flags.model.empty()) {
+    llvm::errs() << "error: expected a MODEL or --describe-device\n";
+    return kBadUsage;
+  }
   if (flags.options.weights.empty())
     flags.options.weights = "random:1";
   auto model = openModel(flags);
@@ -56,10 +77,15 @@ void ssm::addBenchCommand(CLI::App &app, Action &action) {
   auto flags = std::make_shared<BenchFlags>();
   CLI::App *command = app.add_subcommand(
       "bench", "Time a model beside the limits of this machine");
+  CLI::Option *model = command->add_option(
+      "MODEL", flags->model, "Directory, description or artifact (.ssmx)");
   command
-      ->add_option("MODEL", flags->model,
-                   "Directory, description or artifact (.ssmx)")
-      ->required();
+      ->add_flag("--describe-device", flags->describe,
+                 "Instead: measure this machine's limits and the shares that "
+                 "kernels reach, for ssmc explore --device FILE.json")
+      ->excludes(model);
+  command->add_option("-o,--output", flags->output,
+                      "File of --describe-device (default: stdout)");
   command->add_option("--weights", flags->options.weights,
                       "Folder, or random:SEED (default random:1)");
   command
@@ -99,7 +125,9 @@ void ssm::addBenchCommand(CLI::App &app, Action &action) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_flag("--json", flags->json, "Print one JSON object");
-  command->footer("Example: ssmc bench DIR --threads 2 --batch 4");
+  command->footer("Examples:\n"
+                  "  ssmc bench DIR --threads 2 --batch 4\n"
+                  "  ssmc bench --describe-device -o here.json");
   command->callback(
       [&action, flags] { action = [flags] { return runBench(*flags); }; });
 }

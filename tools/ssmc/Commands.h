@@ -32,6 +32,7 @@ void addCompileCommand(CLI::App &app, Action &action);
 void addRunCommand(CLI::App &app, Action &action);
 void addInspectCommand(CLI::App &app, Action &action);
 void addBenchCommand(CLI::App &app, Action &action);
+void addExploreCommand(CLI::App &app, Action &action);
 
 /// Prints `error: message` on stderr; returns kBadInput.
 int fail(const llvm::Twine &message);

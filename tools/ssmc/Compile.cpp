@@ -8,6 +8,7 @@
 #include "tools/ssmc/Compile.h"
 
 #include "codegen/cpu/Target.h"
+#include "passes/placement/Rewrites.h"
 #include "runtime/WeightStore.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -115,13 +116,25 @@ static std::vector<std::string> targetsFor(const std::string &device) {
   return {"native"};
 }
 
+int ssm::checkInitialized(mlir::ModuleOp module, const std::string &weights) {
+  if (llvm::StringRef(weights).starts_with("random:"))
+    return kDone;
+  for (auto model : module.getOps<ModelOp>())
+    if (llvm::StringRef name = firstUninitialized(model); !name.empty())
+      return fail(model.getSymName() + ": '" + name +
+                  "' has no weights after rewrites: expected --weights "
+                  "random:SEED");
+  return kDone;
+}
+
 std::shared_ptr<const ssmrt::MappedFile>
 ssm::compileForHere(const std::string &model, const std::string &device,
-                    const std::string &precision, bool useCache) {
+                    const std::string &precision, const std::string &weights,
+                    bool useCache) {
   Session session;
   ImportReport report;
   auto module = session.import(model, report);
-  if (!module)
+  if (!module || checkInitialized(*module, weights) != kDone)
     return nullptr;
   CompileOptions options;
   options.targets = targetsFor(device);

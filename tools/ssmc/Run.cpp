@@ -48,7 +48,7 @@ static int runOnReference(const RunOptions &options) {
   Session session;
   ImportReport report;
   auto module = session.import(options.model, report);
-  if (!module)
+  if (!module || checkInitialized(*module, options.weights) != kDone)
     return kBadInput;
   std::string hash = descriptionHash(*module);
   if (failed(lowerToOps(*module)))
@@ -65,8 +65,9 @@ static int runRun(RunOptions options) {
     return runOnReference(options);
   if (isArtifact(options.model))
     return ssmrt::runCommand(options);
-  options.artifact = compileForHere(options.model, options.device,
-                                    options.precision, !options.noCache);
+  options.artifact =
+      compileForHere(options.model, options.device, options.precision,
+                     options.weights, !options.noCache);
   releaseCompiler();
   return options.artifact ? ssmrt::runCommand(options) : kBadInput;
 }

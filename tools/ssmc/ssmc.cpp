@@ -97,13 +97,16 @@ int main(int argc, char **argv) {
              "  ssmc compile DIR -o model.ssmx --target=x86-64-v3,native\n"
              "  ssmc run DIR --prompt \"...\" -n 32\n"
              "  ssmc inspect model.ssmx\n"
-             "  ssmc bench DIR --threads 2");
+             "  ssmc bench DIR --threads 2\n"
+             "  ssmc explore DIR --attention 0..8 --device h200 --html "
+             "report.html");
   Action action;
   addImportCommand(app, action);
   addCompileCommand(app, action);
   addRunCommand(app, action);
   addInspectCommand(app, action);
   addBenchCommand(app, action);
+  addExploreCommand(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
