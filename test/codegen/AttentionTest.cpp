@@ -182,11 +182,10 @@ static void checkProblem(const Problem &problem, const Machine &machine) {
     query.randomize(random, 2 / std::sqrt(float(problem.shape.headDim)));
     Rows whole = run(prefill, problem, query, sequences, cache);
     expectClose(problem, cache, query, sequences, whole);
-    // An interpreted kernel takes its time.
-    std::vector<Order> orders = {Order::Reverse};
-    if (!machine.isGpu())
-      orders.push_back(Order::RandomSplit);
-    for (Order order : orders) {
+    for (Order order : {Order::Reverse, Order::RandomSplit}) {
+      // An interpreted kernel takes its time.
+      if (machine.isGpu() && query.rows > 10)
+        continue;
       Rows again = run(prefill, problem, query, sequences, cache, order);
       for (int64_t row = 0; row < query.rows; ++row)
         expectSameRow(whole, row, again, row);

@@ -24,11 +24,14 @@ static ssmrt::ptx::Counters counters;
 const ssmrt::ptx::Counters &ssm::test::lastCounters() { return counters; }
 
 void ssm::test::expectTraffic(int64_t readBytes, int64_t writtenBytes) {
-  constexpr int64_t kSectorBytes = 32;
-  EXPECT_LE(int64_t(counters.globalReads.transactions) * kSectorBytes,
-            readBytes * 105 / 100);
-  EXPECT_LE(int64_t(counters.globalWrites.transactions) * kSectorBytes,
-            writtenBytes * 105 / 100);
+  constexpr int64_t kSectorBytes = 32, kNumberBytes = 8;
+  int64_t sectors[2] = {0, 0};
+  for (const ssmrt::ptx::AccessCount &access : counters.accesses)
+    if (!access.shared &&
+        access.traffic.bytes > kNumberBytes * access.traffic.requests)
+      sectors[access.write] += access.traffic.transactions;
+  EXPECT_LE(sectors[0] * kSectorBytes, readBytes * 105 / 100);
+  EXPECT_LE(sectors[1] * kSectorBytes, writtenBytes * 105 / 100);
 }
 
 Machine::Machine(const ssm::gpu::Target &target)

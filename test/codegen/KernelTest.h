@@ -248,7 +248,8 @@ private:
 const ssmrt::ptx::Counters &lastCounters();
 
 /// Expects the last run on the interpreter to have read and written at most 5 %
-/// more than so many bytes of global memory, counted in sectors.
+/// more than so many bytes of global memory, counted in sectors. One number for
+/// a whole warp, as of the table of sequences, does not count.
 void expectTraffic(int64_t readBytes, int64_t writtenBytes);
 
 } // namespace ssm::test

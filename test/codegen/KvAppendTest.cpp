@@ -179,7 +179,9 @@ TEST(KvAppend, StepMovesWhatIsNecessary) {
   // 32 tokens in one piece.
   constexpr int64_t kSectorBytes = 32;
   int64_t kvColumns = problem.shape.kvHeads * problem.shape.headDim;
-  expectTraffic(4 * problem.inputColumns(),
+  // The block of each 16 heads reads the frequencies, of 8 bytes.
+  int64_t blocks = 2, frequencies = problem.ropeDims / 2;
+  expectTraffic(4 * problem.inputColumns() + 8 * blocks * frequencies,
                 4 * (problem.resultColumns() + kvColumns) +
                     kSectorBytes * kvColumns);
 }
