@@ -39,11 +39,11 @@ step "format" bash "$root/tools/check-format.sh"
 configure "$root/build"
 step "build" build "$root/build"
 step "reference pages" build "$root/build" mlir-doc
-step "unit tests" ctest --test-dir "$root/build" --output-on-failure
+step "unit tests" ctest --test-dir "$root/build" -j "$(nproc)" --output-on-failure
 step "lit tests" ninja -C "$root/build" check-ssm
 configure "$root/build-sanitize" -DSSMC_RUNTIME_ONLY=ON -DSSMC_SANITIZE=ON
 step "sanitizer build of the runtime" build "$root/build-sanitize"
-step "unit tests under sanitizers" ctest --test-dir "$root/build-sanitize" --output-on-failure
+step "unit tests under sanitizers" ctest --test-dir "$root/build-sanitize" -j "$(nproc)" --output-on-failure
 configure "$root/build-fuzz" -DSSMC_FUZZ=ON
 step "fuzzers" build "$root/build-fuzz" fuzzers
 step "fuzzing" fuzz
