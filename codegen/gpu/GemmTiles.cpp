@@ -68,12 +68,14 @@ private:
 Value GemmTiles::placeOf(Value column) {
   if (!shape.paired)
     return column;
-  // [panel][half][4] -> [half][panel][4]
-  int64_t half = kPanelRows / 2;
+  // [group][panel][half][4] -> [group][half][panel][4]: the channels of a group
+  // of panels are two rounds of places over the threads.
+  int64_t half = kPanelRows / 2, panels = kAcross / half;
   Value panel = builder.div(column, kPanelRows);
   Value upper = builder.rem(builder.div(column, half), 2);
-  return builder.add(builder.add(builder.mul(upper, kTileColumns / 2),
-                                 builder.mul(panel, half)),
+  Value round = builder.add(builder.mul(builder.div(panel, panels), 2), upper);
+  return builder.add(builder.add(builder.mul(round, kAcross),
+                                 builder.mul(builder.rem(panel, panels), half)),
                      builder.rem(column, half));
 }
 

@@ -266,6 +266,14 @@ TEST(Gemm, BlockColumnsOfGpu) {
               testGpu(), {16, 4, 3, 1});
 }
 
+/// Partners meet in a thread of the tiles too: in both rounds of its channels
+/// and beyond the first tile.
+TEST(Gemm, PairedTilesOfGpu) {
+  for (Element weight : {Element::F32, Element::BF16})
+    check({Element::F32, weight, Element::F32, 40, 184, 4, true, false},
+          testGpu(), {65, 17});
+}
+
 /// A stream reads each weight once, and everything in whole sectors.
 TEST(Gemm, StreamMovesWhatIsNecessary) {
   Product product{Element::F32, Element::BF16, Element::F32, 512, 256};
