@@ -70,11 +70,26 @@ struct Node {
 };
 
 struct State {
+  State() = default;
+  State(const State &) = delete;
+  /// As a driver does when its process ends: a failed call leaves some behind.
+  ~State() {
+    for (auto [data, bytes] : pinned)
+      std::free(data);
+  }
+
   std::map<std::string, std::string> settings;
   std::map<std::string, int> calls;
   ptx::DeviceMemory memory;
   std::map<uint64_t, uint64_t> allocations;
   std::map<char *, size_t> pinned;
+  /// Events, modules and graphs by address.
+  std::map<const void *, std::shared_ptr<void>> objects;
+
+  template <typename T> T *own(T *object) {
+    objects[object] = std::shared_ptr<T>(object);
+    return object;
+  }
   std::deque<std::function<Status()>> queue;
   uint64_t queued = 0;
   uint64_t done = 0;
@@ -365,14 +380,14 @@ Result cuStreamSynchronize(Stream) {
 Result cuEventCreate(Event *event, unsigned) {
   if (Result result = enter("cuEventCreate"))
     return result;
-  *event = new EventObject;
+  *event = state->own(new EventObject);
   return 0;
 }
 
 Result cuEventDestroy_v2(Event event) {
   if (Result result = enter("cuEventDestroy_v2"))
     return result;
-  delete event;
+  state->objects.erase(event);
   return 0;
 }
 
@@ -411,7 +426,7 @@ Result cuModuleLoadDataEx(Module *module, const void *data, unsigned count,
     text.erase(0, cubin.size());
   Expected<ptx::Module> parsed = ptx::Module::parse(text, "ptxas");
   if (parsed) {
-    *module = new ModuleObject{*parsed, {}};
+    *module = state->own(new ModuleObject{*parsed, {}});
     return 0;
   }
   char *log = nullptr;
@@ -432,7 +447,7 @@ Result cuModuleUnload(Module module) {
   if (Result result = enter("cuModuleUnload"))
     return result;
   drain(state->queued);
-  delete module;
+  state->objects.erase(module);
   return 0;
 }
 
@@ -476,7 +491,7 @@ Result cuLaunchKernel(Function function, unsigned gridX, unsigned gridY,
 Result cuGraphCreate(Graph *graph, unsigned) {
   if (Result result = enter("cuGraphCreate"))
     return result;
-  *graph = new GraphObject;
+  *graph = state->own(new GraphObject);
   return 0;
 }
 
@@ -505,7 +520,7 @@ Result cuGraphInstantiateWithFlags(GraphExec *result, Graph graph,
                                    unsigned long long) {
   if (Result failed = enter("cuGraphInstantiateWithFlags"))
     return failed;
-  *result = new GraphExecObject{graph->nodes};
+  *result = state->own(new GraphExecObject{graph->nodes});
   return 0;
 }
 
@@ -520,14 +535,14 @@ Result cuGraphLaunch(GraphExec graph, Stream) {
 Result cuGraphDestroy(Graph graph) {
   if (Result result = enter("cuGraphDestroy"))
     return result;
-  delete graph;
+  state->objects.erase(graph);
   return 0;
 }
 
 Result cuGraphExecDestroy(GraphExec graph) {
   if (Result result = enter("cuGraphExecDestroy"))
     return result;
-  delete graph;
+  state->objects.erase(graph);
   return 0;
 }
 
