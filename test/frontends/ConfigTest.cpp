@@ -43,7 +43,7 @@ TEST(Config, KeysOfOlderLibraries) {
                               "transformers.js_config": {"dtype": "q4"})")),
             "");
   EXPECT_EQ(errorsOf(llama(R"(, "pruned_heads": {"0": [1]})")),
-            "config.json: unsupported \"pruned_heads\": {\"0\": [1]} "
+            "config.json: unsupported \"pruned_heads\": {\"0\":[1]} "
             "(supported: none: all heads)\n");
   EXPECT_EQ(errorsOf(llama(R"(, "rope_interleaved": true)")),
             "config.json: unsupported \"rope_interleaved\": true (supported: "
