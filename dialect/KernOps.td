@@ -166,7 +166,12 @@ def Kern_ScanOp : Kern_Op<"scan", [IsolatedFromAbove, AttrSizedOperandSegments,
   let description = [{
     h = 2^(dt A) h + (dt x) outer B; result = epilogue(h C, x, columns..., elements...).
     input and dt [T, I], A [I, N], B, C [T, N], state [S, I, N]. A is that of
-    `ssm.selective_scan` times log2(e).
+    `ssm.selective_scan` times log2(e). In memory A and a state are panels
+    [I/16][N][16], so that a step reads line after line.
+  }];
+  let extraClassDeclaration = [{
+    /// Channels whose states, and rows of A, lie together.
+    static constexpr int64_t kPanel = 16;
   }];
   let arguments = (ins Kern_Rows:$input, Kern_Rows:$dt, Ssm_Small:$A, Kern_Rows:$B,
     Kern_Rows:$C, Ssm_Seqs:$seqs, Ssm_State3:$state,

@@ -139,7 +139,8 @@ int64_t StateOp::getBytes() {
     // A call reads one copy and writes the other.
     return 2 * shape[0] * shape[1] * elementBytes;
   case StateKind::Ssm1:
-    return shape[0] * shape[1] * elementBytes;
+    return llvm::alignTo(shape[0], kern::ScanOp::kPanel) * shape[1] *
+           elementBytes;
   case StateKind::Ssm2:
     return shape[0] * shape[1] * shape[2] * elementBytes;
   case StateKind::Key: {

@@ -12,8 +12,8 @@
 //   -> #kern.recipe<<tensor "w" [8, 4]>, <pack "f32" [32, 1]>>
 //
 // A matrix product wants column panels, an embedding rows (or the panels of a
-// head that shares its table), a convolution and the decay of a Mamba-1 scan
-// want their parameter transposed, everything else is plain f32.
+// head that shares its table), the decay of a Mamba-1 scan panels like those of
+// its state, a convolution its parameter transposed, everything else plain f32.
 //
 // Precondition: matrix products have schedules (--kern-schedule-cpu).
 //
@@ -101,8 +101,8 @@ static FailureOr<Layout> layoutOfUse(OpOperand &use) {
     layout.transposed = weight == conv.getWeight();
   if (auto ssmStep = dyn_cast<kern::SsmStepOp>(user))
     layout.transposed = weight == ssmStep.getWeight();
-  if (auto scan = dyn_cast<kern::ScanOp>(user))
-    layout.transposed = weight == scan.getA();
+  if (auto scan = dyn_cast<kern::ScanOp>(user); scan && weight == scan.getA())
+    layout.block = {kern::ScanOp::kPanel, 1};
   return layout;
 }
 

@@ -182,5 +182,7 @@ struct Plan {
 constexpr int64_t kPageTokens = 64;
 /// Tokens whose keys lie together in a page.
 constexpr int64_t kKeyPanel = 32;
+/// Channels of Mamba-1 whose states lie together.
+constexpr int64_t kScanPanel = 16;
 
 } // namespace ssmrt

@@ -226,13 +226,15 @@ private:
     plan.states.push_back(std::move(state));
   }
 
-  /// Bytes of a slot or page in memory: conv [2][K-1][C], Mamba [..][N][..],
-  /// keys in panels of pairs for 16-bit types.
+  /// Bytes of a slot or page in memory: conv [2][K-1][C], Mamba-1 in panels of
+  /// channels, Mamba-2 [H][N][P], keys in panels of pairs for 16-bit types.
   static std::optional<int64_t> bytesOf(const PlanState &state) {
     int64_t factor = sizeOf(state.type);
     std::vector<int64_t> shape = state.shape;
     if (state.kind == StateKind::Conv)
       factor *= 2;
+    if (state.kind == StateKind::Ssm1)
+      shape.front() = roundUp(shape.front(), kScanPanel);
     if (state.isPaged())
       factor *= kPageTokens;
     if (state.kind == StateKind::Key && sizeOf(state.type) == 2)

@@ -15,17 +15,19 @@ namespace ssmrt {
 namespace {
 
 /// Calls visit(index in memory, index in canonical order) for each element of a
-/// slot: conv [K-1][C], Mamba-1 [N][I], Mamba-2 [H][N][P].
+/// slot: conv [K-1][C], Mamba-1 [I/16][N][16], Mamba-2 [H][N][P].
 template <class Visit>
 void forEachElement(const PlanState &state, Visit visit) {
   const std::vector<int64_t> &shape = state.shape;
   const int64_t blocks = shape.size() == 3 ? shape[0] : 1;
   const int64_t rows = shape[shape.size() - 2];
   const int64_t columns = shape.back();
+  const int64_t panel = state.kind == StateKind::Ssm1 ? kScanPanel : rows;
   for (int64_t block = 0; block < blocks; ++block)
     for (int64_t row = 0; row < rows; ++row)
       for (int64_t column = 0; column < columns; ++column)
-        visit((block * columns + column) * rows + row,
+        visit((block * rows + row / panel * panel) * columns + column * panel +
+                  row % panel,
               (block * rows + row) * columns + column);
 }
 

@@ -7,7 +7,7 @@
 //
 // Lanes are channels. A few states at a time stay in registers over a block of
 // tokens; what they add to h C waits in scratch memory for the other states. A
-// is [N][I] times log2(e), a state [N][I].
+// (times log2(e)) and a state are [I/16][N][16].
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,8 +18,8 @@
 using namespace mlir;
 using namespace ssm;
 
-/// Channels of a unit: no two units share a cache line of a row.
-static constexpr int64_t kUnitChannels = 16;
+/// Channels of a unit: a panel of A and of a state.
+static constexpr int64_t kUnitChannels = kern::ScanOp::kPanel;
 /// Tokens between two loads of a state: their sums and inputs stay in L1.
 static constexpr int64_t kBlockTokens = 64;
 /// Largest error 2.6 ulp per factor; the sums lose as much.
@@ -138,11 +138,13 @@ void ScanEmitter::emitVector(Value channel, Value count) {
 }
 
 void ScanEmitter::emitStates(Value firstState, int64_t number, bool addsToSum) {
-  Value offset = b.add(b.mul(firstState, channels), channel);
+  Value panel = b.mul(b.div(channel, kUnitChannels), kUnitChannels * states);
+  Value offset = b.add(b.add(panel, b.rem(channel, kUnitChannels)),
+                       b.mul(firstState, kUnitChannels));
   Value hidden = b.at(slot, offset), decay = b.at(A, offset);
   KernelBuilder::Values held;
   for (int64_t n = 0; n < number; ++n)
-    held.push_back(b.loadFloats(b.at(hidden, n * channels), count));
+    held.push_back(b.loadFloats(b.at(hidden, n * kUnitChannels), count));
 
   auto step = [&](Value token, ValueRange carried) {
     Value row = b.add(firstRow, token);
@@ -154,7 +156,7 @@ void ScanEmitter::emitStates(Value firstState, int64_t number, bool addsToSum) {
     KernelBuilder::Values next;
     for (int64_t n = 0; n < number; ++n) {
       Value exponent =
-          b.mul(delta, b.loadFloats(b.at(decay, n * channels), count));
+          b.mul(delta, b.loadFloats(b.at(decay, n * kUnitChannels), count));
       Value factor = exp2NonPositive(b, exponent, kExpDegree);
       Value inputWeight = b.loadFloats(b.at(rowB, n, B.element), B.element, 0);
       Value value = b.fma(carried[n], factor, b.mul(weighted, inputWeight));
@@ -167,7 +169,7 @@ void ScanEmitter::emitStates(Value firstState, int64_t number, bool addsToSum) {
   };
   held = b.forLoop(firstToken, endToken, b.i64(1), held, step);
   for (int64_t n = 0; n < number; ++n)
-    b.storeFloats(held[n], b.at(hidden, n * channels), count);
+    b.storeFloats(held[n], b.at(hidden, n * kUnitChannels), count);
 }
 
 void ScanEmitter::emitEpilogue(ArrayRef<Value> vectors) {

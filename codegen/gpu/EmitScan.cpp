@@ -14,7 +14,7 @@
 //   the epilogue runs over the block of results, channels in neighbouring
 //   lanes.
 //
-// A is [N][I] times log2(e), a state [N][I].
+// A (times log2(e)) and a state are [I/16][N][16].
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,6 +33,7 @@ static constexpr int64_t kChannelLanes = 4;
 static constexpr int64_t kLaneStates = 16;
 /// Channels of a block, and tokens that it has in shared memory.
 static constexpr int64_t kBlockChannels = 32, kBlockTokens = 32;
+static constexpr int64_t kPanel = kern::ScanOp::kPanel;
 
 namespace {
 class ScanKernel {
@@ -47,9 +48,11 @@ private:
   Values emitToken(Value token, Values held);
   void emitEpilogue(Value token, Value count);
 
-  /// Index of state `n` of the thread in [N][I].
+  /// Index of state `n` of the thread in A and in a state.
   Value stateIndex(int64_t n) {
-    return b.add(b.mul(b.add(firstState, n), channels), channel);
+    Value panel = b.mul(b.div(channel, kPanel), kPanel * states);
+    Value row = b.mul(b.add(firstState, n), kPanel);
+    return b.add(b.add(panel, row), b.rem(channel, kPanel));
   }
   /// Whether that state exists (null: all do).
   Value stateMask(int64_t n) {

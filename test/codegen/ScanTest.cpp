@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialect/Kern.h"
 #include "test/codegen/StateTest.h"
 
 using namespace ssm;
@@ -19,10 +20,11 @@ public:
       : channels(channels), states(states), xType(xType), type(type),
         kernel(text(), machine), random(6),
         rates(randomVector(random, channels * states)),
-        skips(randomVector(random, channels)), state(4, channels * states) {
+        skips(randomVector(random, channels)),
+        state(4, llvm::alignTo(channels, kPanel) * states) {
     for (float &rate : rates)
       rate = float(-std::exp(2 * rate) * 1.44269504);
-    A = packVector(rates);
+    A = packPanels(rates, channels, states, kPanel, 1, Element::F32);
     D = packVector(skips);
     state.randomize(random);
   }
@@ -30,6 +32,11 @@ public:
   void call(std::vector<Sequence> list, Order order = Order::Whole);
 
 private:
+  static constexpr int64_t kPanel = kern::ScanOp::kPanel;
+  /// Index of a state in its slot.
+  int64_t place(int64_t channel, int64_t n) const {
+    return (channel / kPanel * states + n) * kPanel + channel % kPanel;
+  }
   std::string text() const {
     std::string x = tensor({-1, channels}, xType), f = tensor({-1, channels}),
                 y = tensor({-1, channels}, type),
@@ -53,7 +60,7 @@ private:
   Element xType, type;
   ssm::test::Kernel kernel;
   std::mt19937 random;
-  std::vector<float> rates, skips; // rates [states][channels]
+  std::vector<float> rates, skips; // rates [channels][states]
   Buffer A{0}, D{0};
   StatePool state;
 };
@@ -78,13 +85,13 @@ void Scan::call(std::vector<Sequence> list, Order order) {
     for (int64_t c = 0; c < channels; ++c) {
       std::vector<double> hidden;
       for (int64_t n = 0; n < states; ++n)
-        hidden.push_back(state.slot(list[s].slot)[n * channels + c]);
+        hidden.push_back(state.slot(list[s].slot)[place(c, n)]);
       for (int64_t t = sequences.firstRow(s), end = t + list[s].length; t < end;
            ++t) {
         double sum = double(skips[c]) * input.get(t, c);
         for (int64_t n = 0; n < states; ++n) {
           double step = dt.get(t, c);
-          hidden[n] = std::exp2(step * rates[n * channels + c]) * hidden[n] +
+          hidden[n] = std::exp2(step * rates[c * states + n]) * hidden[n] +
                       step * input.get(t, c) * B.get(t, n);
           sum += hidden[n] * C.get(t, n);
         }
@@ -115,7 +122,7 @@ void Scan::call(std::vector<Sequence> list, Order order) {
       expectedStates,
       [&](size_t i) {
         int64_t n = i % states, c = i / states % channels;
-        return state.slot(list[i / states / channels].slot)[n * channels + c];
+        return state.slot(list[i / states / channels].slot)[place(c, n)];
       },
       4e-6, "state");
 }

@@ -21,7 +21,7 @@ func.func private @conv_scan(%x: tensor<?x8xf32>, %seqs: !ssm.seqs, %w: tensor<8
 
 // CHECK-LABEL: ssm.program @layers
 // CHECK: #kern.recipe<<tensor "w"[8, 1, 4]>, <transpose>, <pack "f32">>
-// CHECK-SAME: #kern.recipe<<tensor "a"[8, 2]>, <neg_exp>, <transpose>, <pack "f32">>
+// CHECK-SAME: #kern.recipe<<tensor "a"[8, 2]>, <neg_exp>, <pack "f32"[16, 1]>>
 // CHECK-SAME: #kern.recipe<<tensor "bc"[4, 8]>, <pack "bf16"[32, 2]>>
 ssm.program @layers hidden(8) vocab(4) {
 ^bb0(%x: tensor<?x8xf32>, %seqs: !ssm.seqs):

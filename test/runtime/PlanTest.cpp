@@ -105,7 +105,7 @@ TEST(Plan, negative_sizes) {
   EXPECT_EQ(messageWith("/vocab", 12),
             "p.logits: expected an f32 buffer of 12 columns");
   EXPECT_EQ(messageWith("/states/1/shape", {4503599627370496, 4096}),
-            "p.states[1]: bytes, got 64, expected " +
+            "p.states[1]: bytes, got 192, expected " +
                 std::to_string(int64_t{1} << 40));
 }
 

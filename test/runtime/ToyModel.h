@@ -71,7 +71,7 @@ inline void toyToken(float *x, const uint64_t *args, const SeqTable &seqs,
   for (int64_t i = 0; i < kToyWidth; ++i) {
     float sum = 0;
     for (int64_t n = 0; n < kToyStates; ++n) {
-      float &value = state[n * kToyWidth + i];
+      float &value = state[n * kScanPanel + i];
       value = 0.5f * value + x[i] / static_cast<float>(n + 1);
       sum += value;
     }
@@ -163,7 +163,7 @@ inline nlohmann::json toyPlan() {
        "rows": "outputs", "offset": 40}],
     "states": [
       {"kind": "conv", "shape": [4, 2], "bytes": 64},
-      {"kind": "ssm1", "shape": [4, 3], "bytes": 64},
+      {"kind": "ssm1", "shape": [4, 3], "bytes": 192},
       {"kind": "key", "heads": 1, "head_dim": 4, "type": "f32", "bytes": 1024},
       {"kind": "value", "heads": 1, "head_dim": 4, "type": "f32", "bytes": 1024}],
     "bodies": [{"name": "toy", "states": [0, 1, 2, 3],

@@ -276,7 +276,7 @@ $CACHED:
 	mov.b32 %r20, 0;
 	mov.b64 %rd41, 0;
 $STATE:
-	shl.b64 %rd42, %rd41, 4;
+	shl.b64 %rd42, %rd41, 6;
 	add.s64 %rd42, %rd22, %rd42;
 	ld.global.b32 %r21, [%rd42];
 	mul.rn.f32 %r22, %r21, 0f3F000000;
