@@ -94,12 +94,7 @@ void ThreadPool::run(int64_t units, Task task, void *context) {
     return;
   if (workers.empty() || units == 1 || units > kMostUnits)
     return task(context, 0, units, 0);
-  // Few, large chunks: the prefetcher likes long runs of weights.
-  constexpr int64_t kChunksPerThread = 4;
   launchUnits.store(units, std::memory_order_relaxed);
-  launchGrain.store(
-      std::max<int64_t>(1, units / (kChunksPerThread * threads())),
-      std::memory_order_relaxed);
   launchTask.store(task, std::memory_order_relaxed);
   launchContext.store(context, std::memory_order_relaxed);
   done.store(0, std::memory_order_relaxed);
@@ -122,13 +117,15 @@ bool ThreadPool::work(int thread) {
     if (unit == kClosed)
       return false;
     const int64_t units = launchUnits.load(std::memory_order_relaxed);
-    const int64_t grain = launchGrain.load(std::memory_order_relaxed);
     const Task task = launchTask.load(std::memory_order_relaxed);
     void *context = launchContext.load(std::memory_order_relaxed);
     const int64_t begin = static_cast<int64_t>(unit);
     if (begin >= units)
       return false;
-    const int64_t end = std::min(begin + grain, units);
+    // Half of a thread's share of what is left: long runs of weights, which the
+    // prefetcher likes, and a last piece that nobody waits long for.
+    const int64_t end =
+        begin + std::max<int64_t>(1, (units - begin) / (2 * threads()));
     const uint64_t next =
         (current & ~uint64_t{0xFFFFFFFF}) | static_cast<uint64_t>(end);
     if (!ticket.compare_exchange_weak(current, next, std::memory_order_acq_rel,

@@ -68,7 +68,6 @@ private:
   /// What the launch is. Written only while the ticket is closed; a claim by
   /// compare-exchange proves that they belong to the launch of the ticket.
   alignas(64) std::atomic<int64_t> launchUnits{0};
-  std::atomic<int64_t> launchGrain{1};
   std::atomic<Task> launchTask{nullptr};
   std::atomic<void *> launchContext{nullptr};
   /// Changed whenever sleeping workers shall look; they sleep on it.

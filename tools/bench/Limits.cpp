@@ -16,6 +16,7 @@
 #include <ctime>
 #include <functional>
 #include <immintrin.h>
+#include <numeric>
 #include <sys/mman.h>
 #include <thread>
 #include <vector>
@@ -135,40 +136,46 @@ Limits::Limits(int threads, size_t bytes) : threads(threads), bytes(bytes) {
 
 Limits::~Limits() { munmap(memory, bytes); }
 
-double Limits::readRound() {
-  constexpr int kPasses = 4;
-  constexpr size_t kPart = size_t(16) << 20;
-  double best = 0;
-  for (int pass = 0; pass < kPasses; ++pass) {
-    if (next + kPart * threads > bytes)
-      next = 0;
-    const char *from = memory + next;
-    next += kPart * threads;
-    double seconds = onAll(
-        threads, [&](int thread) { readAvx2(from + thread * kPart, kPart); });
-    best = std::max(best, double(kPart) * threads / seconds);
-  }
-  bestRead = std::max(bestRead, best);
-  return best;
+double Limits::readRound(size_t total) {
+  // Every thread has a part of the memory and starts where it stopped.
+  constexpr size_t kPiece = size_t(4) << 20;
+  const size_t part = bytes / size_t(threads) / kPiece * kPiece;
+  const size_t pieces = std::max<size_t>(total / size_t(threads) / kPiece, 1);
+  double seconds = onAll(threads, [&](int thread) {
+    for (size_t i = 0; i < pieces; ++i)
+      readAvx2(memory + size_t(thread) * part + (next + i * kPiece) % part,
+               kPiece);
+  });
+  next = (next + pieces * kPiece) % part;
+  double rate = double(pieces * kPiece * size_t(threads)) / seconds;
+  bestRead = std::max(bestRead, rate);
+  return rate;
 }
 
-double Limits::fmaRound() {
-  int64_t (*work)() = __builtin_cpu_supports("avx512f") ? fmaAvx512 : fmaAvx2;
+double Limits::computeRound(int64_t (*work)(), double seconds) {
   std::vector<int64_t> operations(threads);
-  double seconds =
-      onAll(threads, [&](int thread) { operations[thread] = work(); });
-  double rate = double(operations[0]) * threads / seconds;
+  double end = now() + seconds;
+  double spent = onAll(threads, [&](int thread) {
+    do
+      operations[thread] += work();
+    while (now() < end);
+  });
+  return double(std::accumulate(operations.begin(), operations.end(),
+                                int64_t(0))) /
+         spent;
+}
+
+double Limits::fmaRound(double seconds) {
+  double rate = computeRound(
+      __builtin_cpu_supports("avx512f") ? fmaAvx512 : fmaAvx2, seconds);
   bestFma = std::max(bestFma, rate);
   return rate;
 }
 
-double Limits::dotRound() {
+double Limits::dotRound(double seconds) {
   if (!__builtin_cpu_supports("avx512bf16"))
     return 0;
-  std::vector<int64_t> operations(threads);
-  double seconds =
-      onAll(threads, [&](int thread) { operations[thread] = dotAvx512(); });
-  double rate = double(operations[0]) * threads / seconds;
+  double rate = computeRound(dotAvx512, seconds);
   bestDot = std::max(bestDot, rate);
   return rate;
 }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace ssmbench {
@@ -31,19 +32,24 @@ public:
   Limits(const Limits &) = delete;
   Limits &operator=(const Limits &) = delete;
 
-  /// Bytes per second of a few sequential passes over parts of the memory, all
-  /// threads together, each shorter than a time slice; keeps the best of all in
-  /// `bestRead`.
-  double readRound();
+  // A round should last as long as one sample of what it is compared with, so
+  // that on a shared machine both meet the same disturbance: the best of many
+  // short rounds is a limit that nothing longer can reach.
+
+  /// Bytes per second of all threads together reading `total` bytes in order;
+  /// keeps the best in `bestRead`.
+  double readRound(size_t total = size_t(32) << 20);
   /// Floating-point operations per second of independent f32 multiply-add
-  /// chains at the widest vectors of this machine.
-  double fmaRound();
+  /// chains at the widest vectors of this machine, for at least `seconds`.
+  double fmaRound(double seconds = 0);
   /// The same for the bf16 dot instruction; 0 where the machine has none.
-  double dotRound();
+  double dotRound(double seconds = 0);
 
   double bestRead = 0, bestFma = 0, bestDot = 0;
 
 private:
+  double computeRound(int64_t (*work)(), double seconds);
+
   int threads;
   size_t bytes;
   size_t next = 0;

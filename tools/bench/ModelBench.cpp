@@ -148,6 +148,8 @@ private:
   int threads;
   /// Made after the memory of the model has been measured.
   std::optional<Limits> limits;
+  /// What a step reads of weights and moves of states.
+  size_t stepBytes = 0;
   std::unique_ptr<Session> session;
 };
 } // namespace
@@ -207,7 +209,7 @@ Status Bench::timeSteps(int64_t count, Times &steps) {
   std::vector<std::vector<int32_t>> tokens(options.batch, {1});
   for (int64_t i = 0; i < count; ++i) {
     if (limits && i % 4 == 0)
-      limits->readRound();
+      limits->readRound(stepBytes);
     std::vector<SequenceTokens> parts = each(tokens);
     {
       Clock clock(steps, threads);
@@ -227,9 +229,11 @@ Status Bench::timeSteps(int64_t count, Times &steps) {
 
 Status Bench::timeRounds(Times &prefills, Times &steps) {
   for (int round = 0; round < options.rounds; ++round) {
-    for (int i = 0; limits && i < 4; ++i) {
-      limits->fmaRound();
-      limits->dotRound();
+    // As long as the prompt, as far as anyone wants to wait for it.
+    double seconds = std::min(prefills.bestWall(), 0.5);
+    for (int i = 0; limits && i < 2; ++i) {
+      limits->fmaRound(seconds);
+      limits->dotRound(seconds);
     }
     if (Status status = timePrefill(prefills); !status)
       return status;
@@ -317,6 +321,7 @@ Expected<BenchResult> Bench::run() {
     return double(w.layout.bytes());
   }));
   result.stateBytes = options.batch * stateBytes(plan, options.context);
+  stepBytes = size_t(result.weightBytes + result.stateBytes);
   double rows = double(options.batch * options.promptLength);
   result.prefillFlops =
       sumProducts(plan, [&](const PlanWeight &w, bool isHead) {
