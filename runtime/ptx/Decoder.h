@@ -165,5 +165,7 @@ bool decodeBarrier(Decoder &decoder);
 bool decodeControl(Decoder &decoder);
 bool decodeAsyncCopy(Decoder &decoder);
 bool decodeMatrix(Decoder &decoder);
+bool decodeMBarrier(Decoder &decoder);
+bool decodeBulk(Decoder &decoder);
 
 } // namespace ssmrt::ptx

@@ -61,8 +61,9 @@ struct AsyncCopy {
 
 struct AsyncCopies {
   std::vector<AsyncCopy> copies;
-  /// Groups that each lane has committed.
+  /// Groups that each lane has committed: of cp.async and of bulk copies.
   uint32_t groups[kLanes] = {};
+  uint32_t bulkGroups[kLanes] = {};
 };
 
 struct Warp {
@@ -108,6 +109,36 @@ struct NamedBarrier {
 
 constexpr uint32_t kNamedBarriers = 16;
 
+/// An mbarrier in shared memory.
+struct MBarrier {
+  uint32_t expected = 0; ///< arrivals of a phase
+  uint32_t pending = 0;  ///< arrivals still to come
+  int64_t bytes = 0;     ///< of asynchronous operations still to come
+  uint32_t phase = 0;    ///< phases completed
+  Clocks arrived;        ///< what those who arrived have done
+  Clocks completed;      ///< the same of completed phases
+};
+
+/// A bulk copy that has been issued and may take effect at any time.
+struct BulkCopy {
+  struct Segment {
+    uint8_t *target = nullptr;
+    const uint8_t *source = nullptr; ///< null: zeros
+    uint32_t bytes = 0;
+  };
+  std::vector<Segment> segments;
+  bool isLoad = false; ///< into shared memory, completes `mbarrier`
+  bool isDone = false; ///< the bytes have arrived
+  uint32_t mbarrier = 0;
+  uint32_t sharedOffset = 0; ///< of the range in shared memory
+  uint32_t bytes = 0;        ///< of that range
+  uint32_t line = 0;
+  // Stores belong to bulk groups of their thread.
+  uint32_t warp = 0;
+  uint8_t lane = 0;
+  uint32_t group = AsyncCopy::kNotCommitted;
+};
+
 struct Block {
   Worker *worker = nullptr;
   uint64_t number = 0; ///< in the grid, x fastest
@@ -118,6 +149,9 @@ struct Block {
   std::vector<uint8_t> sharedWritten; ///< bit map, when checked
   Shadow shadow;                      ///< of shared memory
   NamedBarrier barriers[kNamedBarriers];
+  std::map<uint32_t, MBarrier> mbarriers; ///< by offset in shared memory
+  std::vector<BulkCopy> bulk;             ///< not waited for
+  std::array<uint32_t, kAgents> asyncEpochs = {};
   bool isActive = false;
 };
 
@@ -197,6 +231,11 @@ Flow meet(Warp &warp, const Instruction &instruction, uint32_t &mask,
           uint32_t members, bool anywhere = false);
 /// A warp lost lanes: barriers that wait for all threads may be complete now.
 void recheckBarriers(Block &block);
+
+/// Lets some bulk copy of a block take effect. Returns false if none is left.
+bool retireBulk(Block &block);
+/// Lets splits that wait for an mbarrier try again.
+void wakePolls(Block &block);
 
 /// Fills the special registers of a warp.
 void fillSpecials(Warp &warp);
