@@ -269,7 +269,10 @@ bool decodeBulk(Decoder &decoder) {
     instruction.execute = executeWait;
     return true;
   }
-  if (decoder.take("prefetch"))
+  const bool prefetches = decoder.take("prefetch");
+  if (decoder.take("tensor"))
+    return decodeTensorCopy(decoder, prefetches);
+  if (prefetches)
     return decodePrefetch(decoder);
   return decodeCopy(decoder);
 }

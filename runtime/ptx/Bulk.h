@@ -31,4 +31,7 @@ uint8_t loadAgent(uint32_t offset);
 Flow startBulk(Warp &warp, const Instruction &instruction, uint32_t lane,
                BulkCopy copy, uint64_t mbarrier);
 
+/// cp.async.bulk.tensor or its prefetch, from the modifier behind `tensor` on.
+bool decodeTensorCopy(Decoder &decoder, bool prefetches);
+
 } // namespace ssmrt::ptx

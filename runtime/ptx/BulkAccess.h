@@ -24,6 +24,7 @@ struct BulkRange {
   uint32_t bytes = 0;
   uint32_t alignment = 16;
   bool writes = false;
+  bool checksOnly = false;     ///< bounds and alignment, no access
   uint8_t agent = kStoreAgent; ///< that reads or writes shared memory
 };
 
