@@ -397,7 +397,8 @@ Status Lowering::instruction(const Statement &statement) {
       decodeMove(decoder) || decodeMemory(decoder) || decodeAtomic(decoder) ||
       decodeWarp(decoder) || decodeBarrier(decoder) || decodeControl(decoder) ||
       decodeMBarrier(decoder) || decodeBulk(decoder) ||
-      decodeAsyncCopy(decoder) || decodeMatrix(decoder);
+      decodeAsyncCopy(decoder) || decodeMatrix(decoder) ||
+      decodeWarpgroup(decoder);
   if (!known)
     return error(statement,
                  "unsupported instruction " + quote(statement.mnemonic));

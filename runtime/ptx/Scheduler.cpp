@@ -104,6 +104,8 @@ void startBlock(Worker &worker, uint64_t number) {
   block->asyncEpochs.fill(0);
   for (uint32_t i = 0; i < grid.warpsPerBlock; ++i)
     startWarp(block->warps[i], *block, i);
+  if (grid.code->usesWarpgroups)
+    startWarpgroups(*block);
   if (grid.options.checks.races)
     startOrder(*block);
   worker.resident.push_back(std::move(block));
@@ -146,6 +148,9 @@ bool arrive(Warp &warp) {
 
 /// Reports a read of a register that nothing has written.
 Flow checkRegisters(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  if (!warp.registers.empty() &&
+      checkInFlight(warp, instruction, mask) == Flow::Fail)
+    return Flow::Fail;
   const uint32_t *uses =
       warp.block->worker->grid->code->lists.data() + instruction.uses;
   uint32_t defined = kAllLanes;
@@ -255,7 +260,10 @@ std::string describeWaits(Worker &worker) {
         if (++listed > 6)
           return text + ", ...";
         const Instruction &at =
-            code.code[split.pc - (split.state == Split::Barrier ? 1 : 0)];
+            code.code[split.pc - (split.state == Split::Barrier ||
+                                          split.state == Split::Warpgroup
+                                      ? 1
+                                      : 0)];
         if (!text.empty())
           text += ", ";
         text += describeThread(warp, lowestLane(split.mask)) + " and " +
@@ -272,6 +280,8 @@ std::string describeWaits(Worker &worker) {
                    block->mbarriers.count(split.detail)) {
           text += describeMBarrier(block->mbarriers[split.detail],
                                    split.detail + kSharedBase);
+        } else if (split.state == Split::Warpgroup) {
+          text += " for the other warps of its warpgroup";
         } else if (split.state == Split::Meet) {
           text += " for lanes " + hex(split.members & ~split.detail);
         }
@@ -412,6 +422,13 @@ void runWorker(Worker &worker) {
                                     " ends before the bulk copy of line " +
                                     std::to_string(block.bulk[0].line) +
                                     " has done with its shared memory");
+        for (const Warpgroup &group : block.warpgroups)
+          if (!group.products.empty())
+            return failGrid(
+                grid,
+                "block " + std::to_string(block.number) +
+                    " ends before all warps wait for the product of line " +
+                    std::to_string(group.products[0].instruction->line));
         worker.idle.push_back(std::move(worker.resident[index]));
         worker.resident.erase(worker.resident.begin() + index);
         patience = worker.total + kPatience;
