@@ -333,12 +333,10 @@ llvm::Error Explorer::measure() {
     if (!module)
       return module.takeError();
     llvm::errs() << "measuring " << label << "\n";
-    llvm::Expected<Measured> measured =
-        measureHere(**module, result.context, result.batch, options.threads);
+    llvm::Expected<Measured> measured = measureHere(
+        **module, device, result.context, result.batch, options.threads);
     if (!measured)
       return error("{0}: {1}", label, llvm::toString(measured.takeError()));
-    measured->predictedPrefill = variant.price.prefill.seconds;
-    measured->predictedDecode = variant.price.decode.seconds;
     variant.measured = *measured;
     if (llvm::Error failure = journal->add(label, *measured))
       return failure;

@@ -133,8 +133,10 @@ void writeHtml(const ExploreResult &result, const Device &device,
 llvm::Expected<Device> describeThisMachine(int threads);
 
 /// Compiles the model of `module` for this machine and times a prefill of
-/// `context` tokens and steps after as many, with random weights.
-llvm::Expected<Measured> measureHere(mlir::ModuleOp module, int64_t context,
+/// `context` tokens and steps after as many, with random weights. What is
+/// predicted takes the shares of `device`, but the limits of the moment.
+llvm::Expected<Measured> measureHere(mlir::ModuleOp module,
+                                     const Device &device, int64_t context,
                                      int64_t batch, int threads);
 
 } // namespace ssm

@@ -199,7 +199,8 @@ llvm::json::Object ssm::toJson(const ExploreResult &result,
 void ssm::writeCsv(const ExploreResult &result, llvm::raw_ostream &os) {
   for (const Choice &choice : result.choices)
     os << choice.name << ",";
-  os << "pattern,hidden,layers,attention,mlp,front,params,prefill_ms,"
+  os << "pattern,hidden,layers,attention_layers,mlp_layers,front,params,"
+        "prefill_ms,"
         "prefill_flops,decode_ms,decode_flops,decode_bytes,memory,state,kv\n";
   auto quoted = [](llvm::StringRef text) {
     return text.contains(',') ? ("\"" + text + "\"").str() : text.str();

@@ -75,9 +75,17 @@ benchHere(mlir::ModuleOp module, const ssmbench::BenchOptions &bench,
   return std::move(*result);
 }
 
+/// `device` with the limits that `result` measured.
+static Device withLimits(Device device, const ssmbench::BenchResult &result) {
+  device.bandwidth = result.readRate;
+  device.f32Flops = result.fmaRate;
+  device.bf16Flops = std::max(result.dotRate, result.fmaRate);
+  return device;
+}
+
 llvm::Expected<Measured> ssm::measureHere(mlir::ModuleOp module,
-                                          int64_t context, int64_t batch,
-                                          int threads) {
+                                          const Device &device, int64_t context,
+                                          int64_t batch, int threads) {
   ssmbench::BenchOptions bench;
   bench.promptLength = bench.context = context;
   bench.batch = batch;
@@ -90,6 +98,10 @@ llvm::Expected<Measured> ssm::measureHere(mlir::ModuleOp module,
   measured.decode = result->bestStep;
   measured.medianPrefill = result->medianPrefill;
   measured.medianDecode = result->medianStep;
+  Price price = ModelPricer(withLimits(device, *result), context, batch)
+                    .total(*module.getOps<ModelOp>().begin());
+  measured.predictedPrefill = price.prefill.seconds;
+  measured.predictedDecode = price.decode.seconds;
   return measured;
 }
 
@@ -108,17 +120,15 @@ static PartKind kindOf(llvm::StringRef kernel) {
   return PartKind::Rows;
 }
 
-/// Sets shares so that the price of each kind is what its kernels took in
-/// `calls` calls.
+/// Sets shares so that the price of each kind is what its kernels took.
 static void fitShares(const std::vector<ssmbench::KernelShare> &kernels,
-                      double calls, double launchSeconds, const Work &work,
+                      double launchSeconds, const Work &work,
                       std::array<Device::Shares, kPartKinds> &shares) {
   std::array<double, kPartKinds> measured = {};
   for (const ssmbench::KernelShare &kernel : kernels)
     measured[size_t(kindOf(kernel.kernel))] +=
         std::max(kernel.seconds - double(kernel.launches) * launchSeconds,
-                 0.1 * kernel.seconds) /
-        calls;
+                 0.1 * kernel.seconds);
   for (size_t kind = 0; kind < kPartKinds; ++kind)
     if (measured[kind] > 0 && work.kindSeconds[kind] > 0)
       shares[kind].flops = shares[kind].bytes =
@@ -155,9 +165,7 @@ llvm::Expected<Device> ssm::describeThisMachine(int threads) {
                               result->threads);
   device.memoryBytes =
       double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGE_SIZE));
-  device.bandwidth = result->readRate;
-  device.f32Flops = result->fmaRate;
-  device.bf16Flops = std::max(result->dotRate, result->fmaRate);
+  device = withLimits(std::move(device), *result);
   device.convStateBytes = 4;
   ModelOp model = *module->getOps<ModelOp>().begin();
   ModelOp smallModel = *launches->getOps<ModelOp>().begin();
@@ -165,9 +173,9 @@ llvm::Expected<Device> ssm::describeThisMachine(int threads) {
   device.launchSeconds =
       small->bestStep / double(pricer.total(smallModel).decode.launches);
   Price price = pricer.total(model);
-  fitShares(result->prefillKernels, 1, device.launchSeconds, price.prefill,
+  fitShares(result->prefillKernels, device.launchSeconds, price.prefill,
             device.prefill);
-  fitShares(result->stepKernels, double(bench.generatedLength),
-            device.launchSeconds, price.decode, device.decode);
+  fitShares(result->stepKernels, device.launchSeconds, price.decode,
+            device.decode);
   return device;
 }
