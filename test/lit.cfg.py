@@ -8,5 +8,7 @@ config.suffixes = [".mlir", ".ptx", ".test"]
 config.excludes = ["fuzz", "Inputs"]
 config.environment["PATH"] = os.pathsep.join(
     [config.tools_dir, config.llvm_tools_dir, os.environ["PATH"]])
+# A CUDA driver on the PTX interpreter.
+config.substitutions.append(("%fake_cuda", config.fake_cuda))
 if lit_config.params.get("roundtrip"):
     config.substitutions.append((r"\bssm-opt\b", "ssm-opt --verify-roundtrip"))

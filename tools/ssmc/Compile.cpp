@@ -10,6 +10,7 @@
 #include "codegen/cpu/Target.h"
 #include "passes/placement/Rewrites.h"
 #include "runtime/WeightStore.h"
+#include "runtime/cuda/Gpu.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -108,11 +109,13 @@ static std::string cachePath(mlir::ModuleOp module,
 }
 
 /// What to compile for, so that `device` can run it: PTX for the oldest chip
-/// runs on all. "auto" is a choice among an artifact's images; a description is
-/// then compiled for the CPU, which every machine has.
+/// runs on all. "auto" takes the GPU where there is one, and the CPU where that
+/// one is too old or too small.
 static std::vector<std::string> targetsFor(const std::string &device) {
   if (device == "cuda" || device == "ptx")
     return {"sm_80"};
+  if (device == "auto" && ssmrt::cuda::Gpu::open())
+    return {"native", "sm_80"};
   return {"native"};
 }
 
