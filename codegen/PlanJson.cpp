@@ -86,6 +86,7 @@ static ordered_json stepToJson(kern::StepAttr step) {
   case kern::Verb::Add:
     json["value"] = step.getValue().getValueAsDouble();
     break;
+  case kern::Verb::Mean:
   case kern::Verb::Pack:
     json["type"] = step.getName().str();
     if (!numbers.empty())

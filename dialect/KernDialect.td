@@ -51,6 +51,8 @@ def Kern_StepAttr : Kern_Attr<"Step", "step"> {
       rows must be a multiple of g.
     * `transpose`, `neg_exp` (-exp(x)), `scale by v`, `add by v`.
     * `scale_columns` pops vector v, then matrix m: m[i, k] * v[k].
+    * `mean "type" [n, r]`: of every n blocks of r rows, a block of their means,
+      rounded to the type.
     * `pack "type" [nr, kr]` ends the recipe. Without numbers: row-major in the type.
       With them: column panels, [rows/nr][cols/kr][nr][kr], both rounded up and
       padded with zeros. Narrowing to a 16-bit type must be exact.

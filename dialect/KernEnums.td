@@ -25,7 +25,8 @@ def Kern_Verb : Kern_Enum<"Verb", "Step of a weight recipe", [
   I32EnumAttrCase<"Scale", 6, "scale">,
   I32EnumAttrCase<"Add", 7, "add">,
   I32EnumAttrCase<"ScaleColumns", 8, "scale_columns">,
-  I32EnumAttrCase<"Pack", 9, "pack">,
+  I32EnumAttrCase<"Mean", 9, "mean">,
+  I32EnumAttrCase<"Pack", 10, "pack">,
 ]>;
 
 def Kern_GemmForm : Kern_Enum<"GemmForm", "Kernel form of a matrix product", [

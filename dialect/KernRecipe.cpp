@@ -87,6 +87,30 @@ static FailureOr<Matrix> shapeOfJoin(StepAttr step, ArrayRef<Matrix> operands,
   return joined;
 }
 
+/// Fails unless `step` names an element type.
+static LogicalResult verifyType(StepAttr step, EmitError emitError) {
+  StringRef type = step.getName() ? step.getName().getValue() : "";
+  if (type == "f32" || type == "bf16" || type == "f16")
+    return success();
+  return emitError() << "unknown type \"" << type << "\" in recipe step '"
+                     << stringifyVerb(step.getVerb())
+                     << "' (supported: f32, bf16, f16)";
+}
+
+/// Means of equal blocks of rows.
+static FailureOr<Matrix> shapeOfMean(StepAttr step, Matrix matrix,
+                                     EmitError emitError) {
+  if (failed(verifyType(step, emitError)) ||
+      failed(verifyNumbers(step, 2, emitError)))
+    return failure();
+  ArrayRef<int64_t> numbers = step.getNumbers();
+  if (matrix.rows % numbers[0] || matrix.rows / numbers[0] % numbers[1])
+    return emitError() << "expected groups of " << numbers[0] << " blocks of "
+                       << numbers[1] << " rows in recipe step 'mean', got "
+                       << matrix.rows << " rows";
+  return Matrix{matrix.rows / numbers[0], matrix.columns};
+}
+
 /// The matrix that `step` makes of `operands`.
 static FailureOr<Matrix> applyStep(StepAttr step, ArrayRef<Matrix> operands,
                                    EmitError emitError) {
@@ -118,6 +142,8 @@ static FailureOr<Matrix> applyStep(StepAttr step, ArrayRef<Matrix> operands,
                          << " in recipe step 'scale_columns', got "
                          << operands[1].rows << " x " << operands[1].columns;
     return operands[0];
+  case Verb::Mean:
+    return shapeOfMean(step, operands[0], emitError);
   case Verb::NegExp:
   case Verb::Pack:
     return operands[0];
@@ -128,12 +154,9 @@ static FailureOr<Matrix> applyStep(StepAttr step, ArrayRef<Matrix> operands,
 /// Bytes of `matrix` after the `pack` step `step`.
 static FailureOr<int64_t> packedBytes(StepAttr step, Matrix matrix,
                                       EmitError emitError) {
-  StringRef type = step.getName() ? step.getName().getValue() : "";
-  if (type != "f32" && type != "bf16" && type != "f16")
-    return emitError()
-           << "unknown type \"" << type
-           << "\" in recipe step 'pack' (supported: f32, bf16, f16)";
-  int64_t size = type == "f32" ? 4 : 2;
+  if (failed(verifyType(step, emitError)))
+    return failure();
+  int64_t size = step.getName().getValue() == "f32" ? 4 : 2;
   if (step.getNumbers().empty())
     return matrix.rows * matrix.columns * size;
   if (failed(verifyNumbers(step, 2, emitError)))

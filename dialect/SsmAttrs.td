@@ -148,6 +148,8 @@ def Ssm_AttentionAttr : Ssm_Attr<"Attention", "attention"> {
     scaled by `scale` (default head_dim^-0.5); a token sees the last `window` keys,
     itself included (default: all). `bias` is on q, k, v, `out_bias` on the output.
     `qk_norm_eps`: an RMS norm with gain on each query and key head before RoPE.
+    `stored_kv_heads`: the checkpoint has so many key/value heads (default:
+    `kv_heads`), of which neighbours are averaged.
   }];
   let parameters = (ins "int64_t":$heads, "int64_t":$kv_heads,
     "int64_t":$head_dim,
@@ -156,9 +158,16 @@ def Ssm_AttentionAttr : Ssm_Attr<"Attention", "attention"> {
     OptionalParameter<"::ssm::RopeAttr">:$rope,
     DefaultValuedParameter<"bool", "false">:$bias,
     DefaultValuedParameter<"bool", "false">:$out_bias,
-    OptionalParameter<"std::optional<::ssm::Real>">:$qk_norm_eps);
+    OptionalParameter<"std::optional<::ssm::Real>">:$qk_norm_eps,
+    OptionalParameter<"std::optional<int64_t>">:$stored_kv_heads);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Key/value heads that the checkpoint's tensors hold.
+    int64_t storedKvHeads() const {
+      return getStoredKvHeads().value_or(getKvHeads());
+    }
+  }];
 }
 
 def Ssm_MlpAttr : Ssm_Attr<"Mlp", "mlp"> {

@@ -68,6 +68,19 @@ verifyPositive(EmitError emitError,
   return success();
 }
 
+/// Fails if a size that kernels unroll is beyond what any model has: code would
+/// grow without end.
+static LogicalResult
+verifyUnrolled(EmitError emitError,
+               ArrayRef<std::pair<StringRef, int64_t>> sizes) {
+  constexpr int64_t kMost = 1024;
+  for (auto [name, size] : sizes)
+    if (size > kMost)
+      return emitError() << "expected '" << name << "' to be at most " << kMost
+                         << ", got " << size;
+  return success();
+}
+
 /// Fails unless `eps` is a positive finite number.
 static LogicalResult verifyEps(EmitError emitError, StringRef name,
                                double eps) {
@@ -130,10 +143,12 @@ LogicalResult MambaAttr::verify(EmitError emitError, int64_t inner,
     return emitError() << "expected 'dt_bc_eps' beside 'dt_bc_gain'";
   if (dtBcEps && failed(verifyEps(emitError, "dt_bc_eps", *dtBcEps)))
     return failure();
-  return verifyPositive(emitError, {{"inner", inner},
-                                    {"state", state},
-                                    {"conv", conv},
-                                    {"dt_rank", dtRank}});
+  if (failed(verifyPositive(emitError, {{"inner", inner},
+                                        {"state", state},
+                                        {"conv", conv},
+                                        {"dt_rank", dtRank}})))
+    return failure();
+  return verifyUnrolled(emitError, {{"state", state}, {"conv", conv}});
 }
 
 LogicalResult Mamba2Attr::verify(EmitError emitError, int64_t heads,
@@ -146,6 +161,9 @@ LogicalResult Mamba2Attr::verify(EmitError emitError, int64_t heads,
                                         {"state", state},
                                         {"groups", groups},
                                         {"conv", conv}})) ||
+      failed(verifyUnrolled(
+          emitError,
+          {{"head_dim", headDim}, {"state", state}, {"conv", conv}})) ||
       failed(verifyEps(emitError, "norm_eps", normEps)))
     return failure();
   if (heads % groups)
@@ -156,20 +174,23 @@ LogicalResult Mamba2Attr::verify(EmitError emitError, int64_t heads,
   return success();
 }
 
-LogicalResult AttentionAttr::verify(EmitError emitError, int64_t heads,
-                                    int64_t kvHeads, int64_t headDim,
-                                    std::optional<Real>,
-                                    std::optional<int64_t> window,
-                                    RopeAttr rope, bool, bool,
-                                    std::optional<Real> qkNormEps) {
+LogicalResult AttentionAttr::verify(
+    EmitError emitError, int64_t heads, int64_t kvHeads, int64_t headDim,
+    std::optional<Real>, std::optional<int64_t> window, RopeAttr rope, bool,
+    bool, std::optional<Real> qkNormEps, std::optional<int64_t> storedKvHeads) {
   if (failed(verifyPositive(emitError, {{"heads", heads},
                                         {"kv_heads", kvHeads},
                                         {"head_dim", headDim},
-                                        {"window", window.value_or(1)}})))
+                                        {"window", window.value_or(1)}})) ||
+      failed(verifyUnrolled(emitError, {{"head_dim", headDim}})))
     return failure();
   if (heads % kvHeads)
     return emitError() << "expected 'kv_heads' " << kvHeads
                        << " to divide 'heads' " << heads;
+  if (storedKvHeads.value_or(kvHeads) % kvHeads ||
+      storedKvHeads.value_or(kvHeads) < kvHeads)
+    return emitError() << "expected 'stored_kv_heads' " << *storedKvHeads
+                       << " to be a multiple of 'kv_heads' " << kvHeads;
   if (rope && rope.getDims() > headDim)
     return emitError() << "expected rope 'dims' " << rope.getDims()
                        << " to be at most 'head_dim' " << headDim;

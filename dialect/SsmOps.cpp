@@ -58,6 +58,24 @@ LogicalResult LinearOp::verify() {
   return verifyVector(*this, "bias", getBias(), width(getResult()));
 }
 
+LogicalResult MeanHeadsOp::verify() {
+  auto input = cast<RankedTensorType>(getInput().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (!input.hasStaticShape() || input.getRank() < 1 || input.getRank() > 2)
+    return emitOpError("expected a static matrix or vector, got ") << input;
+  int64_t count = getCount(), headDim = getHeadDim();
+  if (count < 1 || headDim < 1 || input.getDimSize(0) % headDim ||
+      input.getDimSize(0) / headDim % count)
+    return emitOpError("expected groups of ")
+           << count << " heads of " << headDim << " rows, got " << input;
+  SmallVector<int64_t> shape(input.getShape());
+  shape.front() /= count;
+  if (result.getShape() != ArrayRef(shape))
+    return emitOpError("expected a result of ")
+           << shape.front() << " rows, got " << result;
+  return success();
+}
+
 LogicalResult NormOp::verify() {
   bool isLayerNorm = getKind().getKind() == NormKind::Layer1p;
   if (isLayerNorm && !(getWeight() && getBias()))

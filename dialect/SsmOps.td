@@ -203,6 +203,22 @@ def Ssm_NegExpOp : Ssm_PureOp<"neg_exp", [AllTypesMatch<["input", "result"]>]> {
   let assemblyFormat = "$input attr-dict `:` type($input)";
 }
 
+def Ssm_MeanHeadsOp : Ssm_PureOp<"mean_heads", [
+    AllElementTypesMatch<["input", "result"]>]> {
+  let summary = "Means of neighbouring heads of a parameter";
+  let description = [{
+    input is a matrix or vector of blocks of `head_dim` rows. Every `count` of them
+    become one, the mean, rounded to the element type: key/value heads of a
+    checkpoint shared by more query heads (arXiv:2305.13245, section 2.1).
+  }];
+  let arguments = (ins AnyRankedTensor:$input, I64Attr:$count, I64Attr:$head_dim);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $input `by` $count `of` $head_dim attr-dict `:` type($input) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Sequence mixers
 //===----------------------------------------------------------------------===//

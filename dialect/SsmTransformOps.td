@@ -156,6 +156,11 @@ class SettingOp<string mnemonic, string layerKinds> : SsmTransformOp<mnemonic> {
 
 def SetKvHeadsOp : SettingOp<"set_kv_heads", "attention"> {
   let summary = "Set the key/value heads of attention: MHA, GQA, MQA";
+  let description = [{
+    Where the number divides that of before, the new heads are means of
+    neighbours and the weights are kept (arXiv:2305.13245, section 2.1); else
+    the weights are uninitialised.
+  }];
 }
 
 def SetRopeOp : SettingOp<"set_rope", "attention"> {

@@ -69,11 +69,11 @@ void ssm::readBamba(Config &config, ModelBuilder &model) {
     config.requireEqual("attn_rotary_emb", rope.getDims(),
                         "half of the head dimension");
   bool bias = config.flag("attention_bias", false);
-  auto attention =
-      config.make<AttentionAttr>(heads, kvHeads, headDim,
-                                 /*scale=*/kNoNumber,
-                                 /*window=*/kNoSize, rope, bias, bias,
-                                 /*qk_norm_eps=*/kNoNumber);
+  auto attention = config.make<AttentionAttr>(
+      heads, kvHeads, headDim,
+      /*scale=*/kNoNumber,
+      /*window=*/kNoSize, rope, bias, bias,
+      /*qk_norm_eps=*/kNoNumber, /*stored_kv_heads=*/kNoSize);
   MlpAttr mlp = readGatedMlp(config, 14336);
   config.ignore({"time_step_min"});
 
@@ -143,10 +143,10 @@ static AttentionAttr readFalconAttention(Config &config, int64_t hidden) {
   std::optional<Real> scale;
   if (keyMultiplier != 1)
     scale = Real(keyMultiplier / std::sqrt(double(headDim)));
-  return config.make<AttentionAttr>(heads, kvHeads, headDim, scale,
-                                    /*window=*/kNoSize,
-                                    readRope(config, headDim), bias, bias,
-                                    /*qk_norm_eps=*/kNoNumber);
+  return config.make<AttentionAttr>(
+      heads, kvHeads, headDim, scale,
+      /*window=*/kNoSize, readRope(config, headDim), bias, bias,
+      /*qk_norm_eps=*/kNoNumber, /*stored_kv_heads=*/kNoSize);
 }
 
 void ssm::readFalconH1(Config &config, ModelBuilder &model) {
@@ -217,7 +217,7 @@ static AttentionAttr readGraniteAttention(Config &config, int64_t hidden) {
       heads, kvHeads, headDim,
       std::optional<Real>(Real(config.number("attention_multiplier", 1))),
       /*window=*/kNoSize, rope, bias, bias,
-      /*qk_norm_eps=*/kNoNumber);
+      /*qk_norm_eps=*/kNoNumber, /*stored_kv_heads=*/kNoSize);
 }
 
 void ssm::readGraniteMoeHybrid(Config &config, ModelBuilder &model) {

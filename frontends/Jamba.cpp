@@ -34,7 +34,8 @@ static AttentionAttr readAttention(Config &config, int64_t hidden) {
   return config.make<AttentionAttr>(
       heads, kvHeads, readHeadDim(config, hidden, heads), /*scale=*/kNoNumber,
       /*window=*/kNoSize, /*rope=*/RopeAttr(), /*bias=*/false,
-      /*out_bias=*/false, /*qk_norm_eps=*/kNoNumber);
+      /*out_bias=*/false, /*qk_norm_eps=*/kNoNumber,
+      /*stored_kv_heads=*/kNoSize);
 }
 
 /// Letters of the mixers, or of what follows them, by period and offset.

@@ -189,7 +189,8 @@ static void readDecoder(Config &config, ModelBuilder &model,
                 config.make<AttentionAttr>(heads, kvHeads, headDim,
                                            /*scale=*/kNoNumber, windows[i],
                                            rope, bias || family.queryBias,
-                                           /*out_bias=*/bias, qkNormEps));
+                                           /*out_bias=*/bias, qkNormEps,
+                                           /*stored_kv_heads=*/kNoSize));
     model.layer(norm, prefix + ".post_attention_layernorm", i);
     model.block(prefix + ".mlp", mlp);
   }

@@ -92,7 +92,8 @@ static AttentionAttr readAttentionCard(Config &config) {
   return config.make<AttentionAttr>(
       heads, kvHeads, headDim, config.optionalNumber("scale"),
       config.optionalSize("window"), rope, config.flag("bias", false),
-      config.flag("out_bias", false), config.optionalNumber("qk_norm_eps"));
+      config.flag("out_bias", false), config.optionalNumber("qk_norm_eps"),
+      /*stored_kv_heads=*/kNoSize);
 }
 
 static MlpAttr readMlpCard(Config &config) {

@@ -79,7 +79,7 @@ static AttentionAttr readAttention(Config &config) {
   return config.make<AttentionAttr>(
       heads, kvHeads, headDim, /*scale=*/kNoNumber, /*window=*/kNoSize,
       /*rope=*/RopeAttr(), /*bias=*/false, /*out_bias=*/false,
-      /*qk_norm_eps=*/kNoNumber);
+      /*qk_norm_eps=*/kNoNumber, /*stored_kv_heads=*/kNoSize);
 }
 
 /// Null if `present` is false: configs carry these keys with defaults that may

@@ -18,7 +18,7 @@ uint64_t TensorSpec::elements() const {
   uint64_t product = 1;
   for (int64_t size : shape)
     product = llvm::SaturatingMultiply<uint64_t>(product, size);
-  return product;
+  return product / averaged;
 }
 
 namespace {
@@ -85,10 +85,13 @@ static void addTensors(TensorList &list, Mamba2Attr mixer, int64_t hidden) {
 static void addTensors(TensorList &list, AttentionAttr mixer, int64_t hidden) {
   int64_t headDim = mixer.getHeadDim();
   int64_t queries = mixer.getHeads() * headDim;
-  int64_t keys = mixer.getKvHeads() * headDim;
+  int64_t keys = mixer.storedKvHeads() * headDim;
   list.linear("q_proj", queries, hidden, mixer.getBias());
+  size_t first = list.tensors.size();
   list.linear("k_proj", keys, hidden, mixer.getBias());
   list.linear("v_proj", keys, hidden, mixer.getBias());
+  for (TensorSpec &tensor : MutableArrayRef(list.tensors).drop_front(first))
+    tensor.averaged = mixer.storedKvHeads() / mixer.getKvHeads();
   if (mixer.getQkNormEps()) {
     list.vector("q_norm.weight", {headDim});
     list.vector("k_norm.weight", {headDim});

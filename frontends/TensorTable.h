@@ -25,8 +25,10 @@ struct TensorSpec {
   std::string name;
   llvm::SmallVector<int64_t, 3> shape;
   TensorRole role;
+  /// Elements of which one of the model is the mean.
+  int64_t averaged = 1;
 
-  /// Elements, saturating at 2^64 - 1.
+  /// Elements that the model has of it, saturating at 2^64 - 1.
   uint64_t elements() const;
 };
 

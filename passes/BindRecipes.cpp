@@ -17,6 +17,8 @@
 #include "passes/Passes.h"
 #include "passes/WeightBinding.h"
 
+#include "mlir/Support/DebugStringHelper.h"
+
 namespace ssm {
 #define GEN_PASS_DEF_BINDRECIPESPASS
 #include "passes/Passes.h.inc"
@@ -68,20 +70,28 @@ static void bindTable(LayersOp layers) {
   layers.setTableAttr(ArrayAttr::get(layers.getContext(), rows));
 }
 
-/// neg_exp(weight) -> weight with one more step.
-static LogicalResult foldNegExp(NegExpOp op) {
+/// f(weight) -> weight with the step of f.
+template <typename OpTy> static LogicalResult fold(OpTy op, StepAttr step) {
   if (!isWeight(op.getInput()))
     return op.emitOpError("expected a weight of the layer");
-  MLIRContext *context = op.getContext();
-  Value folded = deriveWeight(
-      op.getInput(), op.getType(), [&](ArrayRef<RecipeAttr> recipes) {
-        SmallVector<StepAttr> steps = concatSteps(recipes);
-        steps.push_back(StepAttr::get(context, Verb::NegExp, {}, {}, {}));
-        return steps;
-      });
+  Value folded =
+      deriveWeight(op.getInput(), cast<RankedTensorType>(op.getType()),
+                   [&](ArrayRef<RecipeAttr> recipes) {
+                     SmallVector<StepAttr> steps = concatSteps(recipes);
+                     steps.push_back(step);
+                     return steps;
+                   });
   op.getResult().replaceAllUsesWith(folded);
   op.erase();
   return success();
+}
+
+static StepAttr meanStep(MeanHeadsOp op) {
+  MLIRContext *context = op.getContext();
+  Type element = cast<RankedTensorType>(op.getType()).getElementType();
+  auto type = StringAttr::get(context, debugString(element));
+  return StepAttr::get(context, Verb::Mean, type,
+                       {int64_t(op.getCount()), int64_t(op.getHeadDim())}, {});
 }
 
 namespace {
@@ -96,9 +106,12 @@ struct BindRecipesPass : ssm::impl::BindRecipesPassBase<BindRecipesPass> {
         weight->setAttr(kRecipeAttrName,
                         tensorRecipe(weight.getNameAttr(), weight.getResult()));
     });
-    WalkResult walk = module.walk([](NegExpOp op) {
-      return failed(foldNegExp(op)) ? WalkResult::interrupt()
-                                    : WalkResult::advance();
+    WalkResult walk = module.walk([](Operation *op) -> WalkResult {
+      if (auto negExp = dyn_cast<NegExpOp>(op))
+        return fold(negExp, numberStep(op->getContext(), Verb::NegExp, {}));
+      if (auto mean = dyn_cast<MeanHeadsOp>(op))
+        return fold(mean, meanStep(mean));
+      return WalkResult::advance();
     });
     if (walk.wasInterrupted())
       return signalPassFailure();

@@ -124,15 +124,38 @@ static Value buildMamba2(LayerBody &body, Mamba2Attr mixer, Value input) {
   return body.linear(gated, "out_proj", hidden, mixer.getProjBias());
 }
 
+/// The keys or values of `input`. Of a checkpoint with more heads for them,
+/// neighbours are averaged.
+static Value keyValueProjection(LayerBody &body, AttentionAttr mixer,
+                                Value input, StringRef leaf) {
+  int64_t headDim = mixer.getHeadDim(), width = mixer.getKvHeads() * headDim;
+  int64_t stored = mixer.storedKvHeads() * headDim;
+  auto mean = [&](Value parameter) -> Value {
+    if (!parameter || stored == width)
+      return parameter;
+    auto type = cast<RankedTensorType>(parameter.getType());
+    SmallVector<int64_t> shape(type.getShape());
+    shape.front() = width;
+    return MeanHeadsOp::create(body.builder, body.loc, type.clone(shape),
+                               parameter,
+                               body.builder.getI64IntegerAttr(stored / width),
+                               body.builder.getI64IntegerAttr(headDim));
+  };
+  Value matrix =
+      body.matrix((leaf + ".weight").str(), {stored, widthOf(input)});
+  Value bias =
+      body.parameterIf(mixer.getBias(), (leaf + ".bias").str(), stored);
+  return LinearOp::create(body.builder, body.loc, body.rows(width), input,
+                          mean(matrix), mean(bias));
+}
+
 static Value buildAttention(LayerBody &body, AttentionAttr mixer, Value input) {
   OpBuilder &builder = body.builder;
   int64_t hidden = widthOf(input), headDim = mixer.getHeadDim();
   int64_t queries = mixer.getHeads() * headDim;
-  int64_t keys = mixer.getKvHeads() * headDim;
-  bool bias = mixer.getBias();
-  Value query = body.linear(input, "q_proj", queries, bias);
-  Value key = body.linear(input, "k_proj", keys, bias);
-  Value value = body.linear(input, "v_proj", keys, bias);
+  Value query = body.linear(input, "q_proj", queries, mixer.getBias());
+  Value key = keyValueProjection(body, mixer, input, "k_proj");
+  Value value = keyValueProjection(body, mixer, input, "v_proj");
   if (RopeAttr rope = mixer.getRope()) {
     auto dim = builder.getI64IntegerAttr(headDim);
     query = RopeOp::create(builder, body.loc, query, body.seqs(), dim, rope);

@@ -50,12 +50,15 @@ Value LayerBody::state(ArrayRef<int64_t> shape) {
                      slots);
 }
 
+Value LayerBody::matrix(StringRef leaf, ArrayRef<int64_t> shape) {
+  weights.push_back({owner, leaf.str()});
+  return addArgument(1 + weights.size(), matrixElement, shape);
+}
+
 Value LayerBody::linear(Value input, StringRef leaf, int64_t width, bool bias) {
-  weights.push_back({owner, (leaf + ".weight").str()});
-  Value matrix =
-      addArgument(1 + weights.size(), matrixElement, {width, widthOf(input)});
+  Value weight = matrix((leaf + ".weight").str(), {width, widthOf(input)});
   Value vector = parameterIf(bias, (leaf + ".bias").str(), width);
-  return LinearOp::create(builder, loc, rows(width), input, matrix, vector);
+  return LinearOp::create(builder, loc, rows(width), input, weight, vector);
 }
 
 SmallVector<Value> LayerBody::split(Value input, ArrayRef<int64_t> widths) {

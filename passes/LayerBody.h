@@ -40,6 +40,9 @@ public:
 
   /// A new argument for the f32 parameter `leaf`.
   mlir::Value parameter(llvm::StringRef leaf, llvm::ArrayRef<int64_t> shape);
+  /// A new argument for the matrix `leaf`, in the format of the model's
+  /// weights.
+  mlir::Value matrix(llvm::StringRef leaf, llvm::ArrayRef<int64_t> shape);
   /// As `parameter`, or null if `present` is false.
   mlir::Value parameterIf(bool present, llvm::StringRef leaf, int64_t size);
   /// A new argument for a state; the first dimension is that of the slots.

@@ -142,7 +142,7 @@ private:
       step.numbers = {json.field("n").integer(1, kLargestSize)};
     if (step.verb == Verb::Scale || step.verb == Verb::Add)
       step.value = json.field("value").number();
-    if (step.verb == Verb::Pack) {
+    if (step.verb == Verb::Mean || step.verb == Verb::Pack) {
       step.type = weightType(json.field("type"));
       if (json.has("numbers"))
         step.numbers = json.field("numbers").integers(1, kLargestSize);

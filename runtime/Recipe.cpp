@@ -193,6 +193,43 @@ private:
   std::vector<float> factors;
 };
 
+class MeanSource : public RowSource {
+public:
+  MeanSource(Source input, const RecipeStep &step)
+      : RowSource(input->rows / step.numbers[0], input->columns),
+        input(std::move(input)), count(step.numbers[0]),
+        blockRows(step.numbers[1]), type(step.type) {}
+
+  void readRow(int64_t row, float *target) const override {
+    std::vector<float> part(static_cast<size_t>(columns));
+    std::vector<char> rounded(part.size() * sizeof(float));
+    std::vector<double> sums(part.size());
+    const int64_t first = row / blockRows * blockRows * count + row % blockRows;
+    for (int64_t i = 0; i < count; ++i) {
+      input->readRow(first + i * blockRows, part.data());
+      for (size_t k = 0; k < sums.size(); ++k)
+        sums[k] += part[k];
+    }
+    for (size_t k = 0; k < sums.size(); ++k)
+      part[k] = static_cast<float>(sums[k] / static_cast<double>(count));
+    narrowExactly(type, part.data(), columns, rounded.data());
+    widen(type, rounded.data(), columns, target);
+  }
+  void release(int64_t begin, int64_t end) const override {
+    // Of groups that are cut in the middle, the neighbour still reads rows.
+    const int64_t from = ceilDiv(begin, blockRows);
+    const int64_t to = end / blockRows;
+    if (from < to)
+      input->release(from * blockRows * count, to * blockRows * count);
+  }
+
+private:
+  Source input;
+  int64_t count;
+  int64_t blockRows;
+  DType type;
+};
+
 /// The shapes were checked by layoutOf().
 class SourceMachine {
 public:
@@ -236,6 +273,9 @@ public:
                                                 std::move(vector)));
       return {};
     }
+    case Verb::Mean:
+      push(std::make_unique<MeanSource>(pop(), step));
+      return {};
     case Verb::Pack:
       return {};
     }

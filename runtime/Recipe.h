@@ -36,6 +36,7 @@ enum class Verb : uint8_t {
   Scale,        ///< x * value
   Add,          ///< x + value
   ScaleColumns, ///< pop vector v, then matrix m: m[i, k] * v[k]
+  Mean,         ///< of every numbers[0] blocks of numbers[1] rows, as `type`
   Pack,         ///< end: as `type`, in panels if `numbers` is [nr, kr]
 };
 

@@ -14,9 +14,9 @@ namespace ssmrt {
 
 namespace {
 
-constexpr std::array<std::string_view, 10> kVerbs = {
-    "tensor",  "slice", "concat", "interleave",    "transpose",
-    "neg_exp", "scale", "add",    "scale_columns", "pack"};
+constexpr std::array<std::string_view, 11> kVerbs = {
+    "tensor", "slice", "concat",        "interleave", "transpose", "neg_exp",
+    "scale",  "add",   "scale_columns", "mean",       "pack"};
 
 struct Shape {
   int64_t rows;
@@ -61,6 +61,8 @@ public:
       return interleave(step);
     case Verb::ScaleColumns:
       return scaleColumns();
+    case Verb::Mean:
+      return mean(step);
     case Verb::Transpose:
       if (stack.empty())
         return underflow();
@@ -161,6 +163,20 @@ private:
     if (vector.columns != 1 || vector.rows != stack.back().columns)
       return error("scale_columns: got " + print(vector) + ", expected [" +
                    std::to_string(stack.back().columns) + ", 1]");
+    return {};
+  }
+
+  Status mean(const RecipeStep &step) {
+    if (stack.empty())
+      return underflow();
+    const bool hasNumbers =
+        step.numbers.size() == 2 && step.numbers[0] > 0 && step.numbers[1] > 0;
+    int64_t &rows = stack.back().rows;
+    if (!hasNumbers || rows % step.numbers[0] != 0 ||
+        rows / step.numbers[0] % step.numbers[1] != 0)
+      return error("mean: got " + printShape(step.numbers) + " of " +
+                   print(stack.back()));
+    rows /= step.numbers[0];
     return {};
   }
 

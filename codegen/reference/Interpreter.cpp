@@ -232,6 +232,14 @@ llvm::Error Evaluation::run(Operation &op) {
             map(get(op.getInput()), [](double x) { return -std::exp(x); }));
         return llvm::Error::success();
       })
+      .Case([&](MeanHeadsOp op) {
+        auto element = cast<FloatType>(
+            cast<RankedTensorType>(op.getType()).getElementType());
+        set(op.getResult(),
+            meanHeads(get(op.getInput()), op.getCount(), op.getHeadDim(),
+                      element.getFloatSemantics()));
+        return llvm::Error::success();
+      })
       .Case([&](CausalConv1dOp op) {
         Tensor state = get(op.getState());
         set(op.getResult(),

@@ -7,6 +7,8 @@
 
 #include "codegen/reference/Operations.h"
 
+#include "llvm/ADT/APFloat.h"
+
 #include <cmath>
 
 using namespace ssm;
@@ -148,6 +150,27 @@ Tensor reference::gatedNorm(const Tensor &input, const Tensor &gate,
         result.values[i] *= silu(gate[i]);
     }
   }
+  return result;
+}
+
+Tensor reference::meanHeads(const Tensor &input, int64_t count, int64_t headDim,
+                            const llvm::fltSemantics &format) {
+  llvm::SmallVector<int64_t> shape = input.shape;
+  int64_t rows = shape.front() /= count;
+  Tensor result = zeros(shape);
+  int64_t width = int64_t(result.values.size()) / rows;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t k = 0; k < width; ++k) {
+      double sum = 0;
+      for (int64_t i = 0; i < count; ++i)
+        sum += input[((row / headDim * count + i) * headDim + row % headDim) *
+                         width +
+                     k];
+      llvm::APFloat mean(sum / double(count));
+      bool losesInfo;
+      mean.convert(format, llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+      result.values[row * width + k] = mean.convertToDouble();
+    }
   return result;
 }
 

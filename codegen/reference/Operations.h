@@ -22,6 +22,9 @@ Tensor norm(const Tensor &input, const Tensor *weight, const Tensor *bias,
             NormAttr kind);
 Tensor gatedNorm(const Tensor &input, const Tensor &gate, const Tensor *weight,
                  GateOrder order, int64_t groups, double eps);
+/// Means of every `count` blocks of `headDim` rows, rounded to `format`.
+Tensor meanHeads(const Tensor &input, int64_t count, int64_t headDim,
+                 const llvm::fltSemantics &format);
 Tensor columns(const Tensor &input, int64_t first, int64_t count);
 Tensor lastRow(const Tensor &input);
 

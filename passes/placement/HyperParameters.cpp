@@ -17,7 +17,27 @@ using namespace mlir;
 using namespace ssm;
 
 /// What a rewrite does to the weights of the layers it changes.
-enum class Weights { Kept, Renewed };
+enum class Weights {
+  Kept,
+  Renewed,
+  Averaged, ///< Kept where neighbouring key/value heads have a mean.
+};
+
+static bool isAverage(Attribute mixer) {
+  auto attention = dyn_cast<AttentionAttr>(mixer);
+  return attention && attention.getStoredKvHeads();
+}
+
+/// `mixer` of a layer that has no weights to average.
+static Attribute withoutAverage(Attribute mixer) {
+  if (!isAverage(mixer))
+    return mixer;
+  auto a = cast<AttentionAttr>(mixer);
+  return AttentionAttr::get(a.getContext(), a.getHeads(), a.getKvHeads(),
+                            a.getHeadDim(), a.getScale(), a.getWindow(),
+                            a.getRope(), a.getBias(), a.getOutBias(),
+                            a.getQkNormEps(), std::nullopt);
+}
 
 /// Replaces the hyper-parameters of all blocks with an attribute of type
 /// `Mixer` by those that `change` makes of them (null after an error).
@@ -49,11 +69,14 @@ changeAll(ModelOp model, StringRef rewrite, StringRef kind, Weights weights,
     auto mixer = cast<Mixer>(block.getMixer());
     if (changed[mixer] == mixer)
       continue;
-    block.setMixerAttr(changed[mixer]);
-    if (weights == Weights::Kept)
+    bool hasWeights = !isUninitialized(block.getPrefix());
+    block.setMixerAttr(hasWeights ? Attribute(changed[mixer])
+                                  : withoutAverage(changed[mixer]));
+    if (weights == Weights::Kept ||
+        (weights == Weights::Averaged && isAverage(block.getMixer())))
       continue;
     ++fresh;
-    if (!isUninitialized(block.getPrefix()))
+    if (hasWeights)
       names.rename(block);
   }
   sayWeights(model, rewrite, layers - fresh, fresh);
@@ -64,13 +87,22 @@ changeAll(ModelOp model, StringRef rewrite, StringRef kind, Weights weights,
 // Attributes with one parameter changed
 //===----------------------------------------------------------------------===//
 
-static AttentionAttr withAttention(AttentionAttr a, int64_t heads,
-                                   int64_t kvHeads,
+static AttentionAttr withHeads(AttentionAttr a, int64_t heads, int64_t kvHeads,
+                               std::optional<int64_t> storedKvHeads,
+                               EmitError emitError) {
+  return AttentionAttr::getChecked(emitError, a.getContext(), heads, kvHeads,
+                                   a.getHeadDim(), a.getScale(), a.getWindow(),
+                                   a.getRope(), a.getBias(), a.getOutBias(),
+                                   a.getQkNormEps(), storedKvHeads);
+}
+
+static AttentionAttr withPositions(AttentionAttr a,
                                    std::optional<int64_t> window, RopeAttr rope,
                                    EmitError emitError) {
-  return AttentionAttr::getChecked(
-      emitError, a.getContext(), heads, kvHeads, a.getHeadDim(), a.getScale(),
-      window, rope, a.getBias(), a.getOutBias(), a.getQkNormEps());
+  return AttentionAttr::getChecked(emitError, a.getContext(), a.getHeads(),
+                                   a.getKvHeads(), a.getHeadDim(), a.getScale(),
+                                   window, rope, a.getBias(), a.getOutBias(),
+                                   a.getQkNormEps(), a.getStoredKvHeads());
 }
 
 static Mamba2Attr withMamba2(Mamba2Attr m, int64_t heads, int64_t headDim,
@@ -102,10 +134,14 @@ static MlpAttr withMlp(MlpAttr m, int64_t inner, Activation activation,
 LogicalResult ssm::setKvHeads(ModelOp model, int64_t heads,
                               EmitError emitError) {
   return changeAll<AttentionAttr>(
-      model, "set-kv-heads", "attention", Weights::Renewed,
+      model, "set-kv-heads", "attention", Weights::Averaged,
       [&](AttentionAttr a) {
-        return withAttention(a, a.getHeads(), heads, a.getWindow(), a.getRope(),
-                             emitError);
+        if (heads == a.getKvHeads())
+          return a;
+        std::optional<int64_t> stored;
+        if (heads > 0 && a.getKvHeads() % heads == 0)
+          stored = a.storedKvHeads();
+        return withHeads(a, a.getHeads(), heads, stored, emitError);
       },
       emitError);
 }
@@ -126,8 +162,7 @@ LogicalResult ssm::setRope(ModelOp model, std::optional<double> theta,
       if (!rope)
         return {};
     }
-    return withAttention(a, a.getHeads(), a.getKvHeads(), a.getWindow(), rope,
-                         emitError);
+    return withPositions(a, a.getWindow(), rope, emitError);
   };
   return changeAll<AttentionAttr>(model, "set-rope", "attention", Weights::Kept,
                                   change, emitError);
@@ -138,8 +173,7 @@ LogicalResult ssm::setWindow(ModelOp model, std::optional<int64_t> window,
   return changeAll<AttentionAttr>(
       model, "set-window", "attention", Weights::Kept,
       [&](AttentionAttr a) {
-        return withAttention(a, a.getHeads(), a.getKvHeads(), window,
-                             a.getRope(), emitError);
+        return withPositions(a, window, a.getRope(), emitError);
       },
       emitError);
 }
@@ -293,9 +327,9 @@ static Attribute withShape(Attribute mixer, const BlockShape &shape,
                           m.getState(), m.getGroups(), emitError);
       })
       .Case([&](AttentionAttr a) {
-        return withAttention(a, std::get<AttentionShape>(shape).heads,
-                             a.getKvHeads(), a.getWindow(), a.getRope(),
-                             emitError);
+        return withHeads(a, std::get<AttentionShape>(shape).heads,
+                         a.getKvHeads(), /*storedKvHeads=*/std::nullopt,
+                         emitError);
       })
       .Case([&](MlpAttr m) {
         return withMlp(m, std::get<MlpShape>(shape).inner, m.getActivation(),

@@ -55,7 +55,7 @@ Attribute ssm::defaultMixer(char letter, int64_t hidden, MLIRContext *context) {
     int64_t kvHeads = heads % 4 ? heads : heads / 4;
     return AttentionAttr::get(context, heads, kvHeads, headDim, std::nullopt,
                               std::nullopt, RopeAttr(), false, false,
-                              std::nullopt);
+                              std::nullopt, std::nullopt);
   }
   if (letter == '-')
     return MlpAttr::get(context, 4 * hidden, Activation::Gelu, false, false);

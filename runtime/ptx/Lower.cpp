@@ -396,9 +396,7 @@ Status Lowering::instruction(const Statement &statement) {
       decodeHalf(decoder) || decodeCompare(decoder) || decodeConvert(decoder) ||
       decodeMove(decoder) || decodeMemory(decoder) || decodeAtomic(decoder) ||
       decodeWarp(decoder) || decodeBarrier(decoder) || decodeControl(decoder) ||
-      decodeMBarrier(decoder) || decodeBulk(decoder) ||
-      decodeAsyncCopy(decoder) || decodeMatrix(decoder) ||
-      decodeWarpgroup(decoder);
+      decodeAsyncCopy(decoder) || decodeMatrix(decoder);
   if (!known)
     return error(statement,
                  "unsupported instruction " + quote(statement.mnemonic));

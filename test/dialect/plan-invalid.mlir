@@ -50,6 +50,20 @@ plan.program @weight_granule hidden(8) vocab(32) stream(@x) logits(@x) precision
 
 // -----
 
+plan.program @weight_granule hidden(8) vocab(32) stream(@x) logits(@x) precision("f32") {
+  // expected-error @below {{'plan.weight' op expected groups of 3 blocks of 2 rows in recipe step 'mean', got 8 rows}}
+  plan.weight @w <<tensor "a" [8]>, <mean "f32" [3, 2]>, <pack "f32">>
+}
+
+// -----
+
+plan.program @weight_granule hidden(8) vocab(32) stream(@x) logits(@x) precision("f32") {
+  // expected-error @below {{'plan.weight' op unknown type "f64" in recipe step 'mean' (supported: f32, bf16, f16)}}
+  plan.weight @w <<tensor "a" [8]>, <mean "f64" [2, 2]>, <pack "f32">>
+}
+
+// -----
+
 plan.program @weight_slice hidden(8) vocab(32) stream(@x) logits(@x) precision("f32") {
   // expected-error @below {{'plan.weight' op expected a slice of 8 rows}}
   plan.weight @w <<tensor "a" [8, 2]>, <slice [4, 9]>, <pack "f32">>

@@ -97,6 +97,11 @@ func.func @attention_attr_heads() attributes {x = #ssm.attention<heads = 4, kv_h
 
 // -----
 
+// expected-error @below {{expected 'stored_kv_heads' 3 to be a multiple of 'kv_heads' 2}}
+func.func @attention_attr_stored() attributes {x = #ssm.attention<heads = 4, kv_heads = 2, head_dim = 2, stored_kv_heads = 3>} { return }
+
+// -----
+
 // expected-error @below {{expected rope 'dims' 4 to be at most 'head_dim' 2}}
 func.func @attention_attr_rope() attributes {x = #ssm.attention<heads = 4, kv_heads = 2, head_dim = 2, rope = <default, dims = 4, theta = 10000.0>>} { return }
 
@@ -119,3 +124,18 @@ func.func @experts_attr_shared() attributes {x = #ssm.experts<count = 4, used = 
 
 // expected-error @below {{unknown 'score' "argmax" (supported: sigmoid, softmax_all, softmax_chosen)}}
 func.func @experts_attr_score() attributes {x = #ssm.experts<count = 4, used = 2, inner = 2, activation = silu, score = "argmax">} { return }
+
+// -----
+
+// expected-error @below {{expected 'head_dim' to be at most 1024, got 1025}}
+func.func @attention_attr_head_dim() attributes {x = #ssm.attention<heads = 4, kv_heads = 2, head_dim = 1025>} { return }
+
+// -----
+
+// expected-error @below {{expected 'conv' to be at most 1024, got 2000}}
+func.func @mamba_attr_conv() attributes {x = #ssm.mamba<inner = 8, state = 4, conv = 2000, dt_rank = 1>} { return }
+
+// -----
+
+// expected-error @below {{expected 'state' to be at most 1024, got 4096}}
+func.func @mamba2_attr_state() attributes {x = #ssm.mamba2<heads = 4, head_dim = 8, state = 4096, groups = 2, conv = 4>} { return }

@@ -32,6 +32,22 @@ func.func @linear_input(%x: tensor<?x8xf32>, %w: tensor<4x9xf32>) {
 
 // -----
 
+func.func @mean_heads_groups(%w: tensor<8x4xf32>) {
+  // expected-error @below {{'ssm.mean_heads' op expected groups of 3 heads of 2 rows, got 'tensor<8x4xf32>'}}
+  %0 = ssm.mean_heads %w by 3 of 2 : tensor<8x4xf32> -> tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @mean_heads_result(%w: tensor<8x4xf32>) {
+  // expected-error @below {{'ssm.mean_heads' op expected a result of 4 rows, got 'tensor<2x4xf32>'}}
+  %0 = ssm.mean_heads %w by 2 of 2 : tensor<8x4xf32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
 func.func @linear_result(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>) {
   // expected-error @below {{'ssm.linear' op failed to verify that dimension 0 of 'weight' matches dimension 1 of 'result'}}
   %0 = ssm.linear %x, %w : tensor<?x8xf32>, tensor<4x8xf32> -> tensor<?x5xf32>

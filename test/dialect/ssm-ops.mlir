@@ -45,6 +45,8 @@ func.func private @mamba(%x: tensor<?x8xf32>, %seqs: !ssm.seqs,
   %0, %1 = ssm.causal_conv1d %x, %seqs state %conv_state weight %w bias %bias : tensor<8xf32> activation(silu) : tensor<?x8xf32>, tensor<?x8x3xf32>, tensor<8x4xf32>
   // CHECK: ssm.causal_conv1d %{{.*}}, %{{.*}} state %{{.*}} weight %{{[a-z0-9]+}} :
   %2, %3 = ssm.causal_conv1d %0, %seqs state %1 weight %w : tensor<?x8xf32>, tensor<?x8x3xf32>, tensor<8x4xf32>
+  // CHECK: ssm.mean_heads %{{.*}} by 2 of 2 : tensor<8x4xf32> -> tensor<4x4xf32>
+  %means = ssm.mean_heads %w by 2 of 2 : tensor<8x4xf32> -> tensor<4x4xf32>
   // CHECK: ssm.neg_exp
   %4 = ssm.neg_exp %a : tensor<8x2xf32>
   // CHECK: ssm.selective_scan

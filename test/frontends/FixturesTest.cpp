@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ImportHelper.h"
+#include "dialect/Pattern.h"
 
 #include <fstream>
 #include <gtest/gtest.h>
@@ -55,6 +56,72 @@ TEST(Configs, UnderstoodOrRefused) {
               row["parameters"].get<uint64_t>())
         << name;
   }
+}
+
+/// What printing reads back of `text`, or the error.
+static std::string printedAgain(const std::string &text) {
+  llvm::Expected<LayerPattern> pattern = parsePattern(text);
+  return pattern ? printPattern(*pattern) : llvm::toString(pattern.takeError());
+}
+
+static std::string lettersOr(llvm::Expected<std::string> letters) {
+  return letters ? *letters : llvm::toString(letters.takeError());
+}
+
+/// `letters` by the indices of its layers that are no Mamba, where those are of
+/// one kind; also by period and offset where they are evenly spaced.
+static void expectByIndices(const std::string &letters) {
+  std::vector<int64_t> indices;
+  char letter = '*';
+  for (size_t i = 0; i < letters.size(); ++i)
+    if (letters[i] != 'M') {
+      indices.push_back(int64_t(i));
+      letter = letters[i];
+    }
+  int64_t layers = int64_t(letters.size());
+  for (int64_t index : indices)
+    if (letters[index] != letter)
+      return;
+  EXPECT_EQ(lettersOr(lettersAtIndices(layers, indices, letter)), letters);
+  if (indices.size() < 2)
+    return;
+  int64_t period = indices[1] - indices[0];
+  for (size_t i = 1; i < indices.size(); ++i)
+    if (indices[i] - indices[i - 1] != period)
+      return;
+  if (indices[0] < period && indices.back() + period >= layers)
+    EXPECT_EQ(lettersOr(lettersByPeriod(layers, period, indices[0], letter)),
+              letters);
+}
+
+TEST(Configs, PatternsInEverySpelling) {
+  std::ifstream file(testPath("fixtures/configs/expected.json"));
+  nlohmann::json expected = nlohmann::json::parse(file);
+  int count = 0;
+  for (const auto &[name, row] : expected.items()) {
+    SCOPED_TRACE(name);
+    std::string letters = row["mixers"];
+    if (letters.find('H') != std::string::npos)
+      continue; // Several blocks side by side: no pattern says that.
+    ++count;
+    EXPECT_EQ(printedAgain(letters), letters);
+    // Two pipeline stages, and two depths of token prediction.
+    std::string half = letters.substr(0, letters.size() / 2);
+    std::string whole = half + "|" + letters.substr(half.size()) + "/M*/M*";
+    EXPECT_EQ(printedAgain(whole), whole);
+    llvm::Expected<LayerPattern> pattern = parsePattern(whole);
+    ASSERT_TRUE(bool(pattern));
+    EXPECT_EQ(pattern->letters, letters);
+    std::vector<std::string> words;
+    for (char letter : letters)
+      words.push_back(letter == 'M'   ? "mamba"
+                      : letter == '*' ? "attention"
+                      : letter == '-' ? "mlp"
+                                      : "moe");
+    EXPECT_EQ(lettersOr(lettersOfWords(words)), letters);
+    expectByIndices(letters);
+  }
+  EXPECT_EQ(count, 15);
 }
 
 struct Fixture {

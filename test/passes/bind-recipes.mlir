@@ -21,6 +21,24 @@ ssm.program @rows_share_a_body hidden(4) vocab(4) {
 
 // -----
 
+// CHECK-LABEL: func.func private @means
+// CHECK-NOT: ssm.mean_heads
+func.func private @means(%x: tensor<?x4xf32>, %seqs: !ssm.seqs, %w: tensor<8x4xbf16>) -> tensor<?x4xf32> {
+  %0 = ssm.mean_heads %w by 2 of 2 : tensor<8x4xbf16> -> tensor<4x4xbf16>
+  %1 = ssm.linear %x, %0 : tensor<?x4xf32>, tensor<4x4xbf16> -> tensor<?x4xf32>
+  return %1 : tensor<?x4xf32>
+}
+// CHECK: #ssm.layer<0, @means [#kern.recipe<<tensor "k"[8, 4]>, <mean "bf16"[2, 2]>>]>
+ssm.program @means_of_heads hidden(4) vocab(4) {
+^bb0(%tokens: tensor<?xi32>, %seqs: !ssm.seqs):
+  %0 = ssm.weight "emb" : tensor<4x4xbf16>
+  %1 = ssm.embedding %tokens, %0 : tensor<4x4xbf16> -> tensor<?x4xf32>
+  %2 = ssm.layers %1, %seqs [#ssm.layer<0, @means ["k"]>] : tensor<?x4xf32>
+  ssm.return %2 : tensor<?x4xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func private @convolution
 func.func private @convolution(%x: tensor<?x4xf32>, %seqs: !ssm.seqs, %w: tensor<4x3xf32>, %s: tensor<?x4x2xf32>) -> (tensor<?x4xf32>, tensor<?x4x2xf32>) {
   %0, %1 = ssm.causal_conv1d %x, %seqs state %s weight %w : tensor<?x4xf32>, tensor<?x4x2xf32>, tensor<4x3xf32>

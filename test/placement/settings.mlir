@@ -4,7 +4,7 @@
 // CHECK-LABEL: ssm.model @settings
 // CHECK: ssm.block "uninitialized.{{[0-9]+}}.mixer" #ssm.mamba2<heads = 4, head_dim = 32, state = 8, groups = 4, conv = 4>
 // CHECK: ssm.block "uninitialized.{{[0-9]+}}.mixer" #ssm.mlp<inner = 96, activation = relu2>
-// CHECK: ssm.block "uninitialized.{{[0-9]+}}.mixer" #ssm.attention<heads = 4, kv_heads = 1, head_dim = 16, window = 9, rope = <default, dims = 16, theta = 5.000000e+05>>
+// CHECK: ssm.block "c" #ssm.attention<heads = 4, kv_heads = 1, head_dim = 16, window = 9, rope = <default, dims = 16, theta = 5.000000e+05>, stored_kv_heads = 4>
 // CHECK: ssm.block "uninitialized.{{[0-9]+}}.mixer" #ssm.mamba<inner = 128, state = 8,
 ssm.model @settings hidden(64) vocab(100) weights(f32) {
   ssm.embed "embed"
@@ -25,6 +25,26 @@ module attributes {transform.with_named_sequence} {
     transform.ssm.set_kv_heads %root(%kv) : !transform.any_op
     transform.ssm.set_rope %root(500000) : !transform.any_op
     transform.ssm.set_window %root(9) : !transform.any_op
+    transform.yield
+  }
+}
+
+// -----
+
+// Means of means are means of the checkpoint's heads; more heads need weights.
+// CHECK-LABEL: ssm.model @kv_heads
+// CHECK: ssm.block "c" #ssm.attention<heads = 8, kv_heads = 2, head_dim = 16, stored_kv_heads = 8>
+// CHECK: ssm.block "uninitialized.{{[0-9]+}}.mixer" #ssm.attention<heads = 8, kv_heads = 2, head_dim = 16>
+ssm.model @kv_heads hidden(64) vocab(100) weights(f32) {
+  ssm.embed "embed"
+  ssm.layer norm(<rms, eps = 1.0e-5>, "c.norm") { ssm.block "c" #ssm.attention<heads = 8, kv_heads = 8, head_dim = 16> }
+  ssm.layer norm(<rms, eps = 1.0e-5>, "d.norm") { ssm.block "d" #ssm.attention<heads = 8, kv_heads = 1, head_dim = 16> }
+  ssm.head "head" norm(<rms, eps = 1.0e-5>, "norm")
+}
+module attributes {transform.with_named_sequence} {
+  transform.named_sequence @__transform_main(%root: !transform.any_op {transform.readonly}) {
+    transform.ssm.set_kv_heads %root(4) : !transform.any_op
+    transform.ssm.set_kv_heads %root(2) : !transform.any_op
     transform.yield
   }
 }

@@ -130,6 +130,21 @@ TEST_F(RecipeTest, scales_columns) {
       (Values{3, 8, 15}));
 }
 
+TEST_F(RecipeTest, averages_blocks_of_rows) {
+  auto mean = [](int64_t count, int64_t rows, DType type) {
+    return RecipeStep{Verb::Mean, "", {count, rows}, 0, type};
+  };
+  EXPECT_EQ(
+      valuesOf({tensor("a", {4, 3}), mean(2, 1, DType::F32), pack(DType::F32)}),
+      (Values{1.5, 2.5, 3.5, 7.5, 8.5, 9.5}));
+  EXPECT_EQ(
+      valuesOf({tensor("a", {4, 3}), mean(2, 2, DType::F32), pack(DType::F32)}),
+      (Values{3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(valuesOf({tensor("a", {4, 3}), step(Verb::Add, {}, 0.001),
+                      mean(4, 1, DType::BF16), pack(DType::BF16)}),
+            (Values{4.5, 5.5, 6.5}));
+}
+
 TEST_F(RecipeTest, packs_panels_with_zeros) {
   // [4, 3] in panels of 3 rows and pairs of columns.
   EXPECT_EQ(valuesOf({tensor("a", {4, 3}), pack(DType::BF16, {3, 2})}),
@@ -169,6 +184,9 @@ TEST_F(RecipeTest, negative_shapes) {
   EXPECT_EQ(messageOf({tensor("a", {4, 3}), tensor("b", {4, 3}),
                        step(Verb::Interleave, {3}), pack(DType::F32)}),
             "interleave: got [3] of [4, 3] and [4, 3]");
+  EXPECT_EQ(messageOf({tensor("a", {4, 3}), step(Verb::Mean, {2, 3}),
+                       pack(DType::F32)}),
+            "mean: got [2, 3] of [4, 3]");
   EXPECT_EQ(messageOf({step(Verb::Transpose), pack(DType::F32)}),
             "too few matrices on the stack");
   EXPECT_EQ(
