@@ -135,17 +135,6 @@ Flow checkRaces(const Request &request, Shadow &shadow, const uint64_t *offset,
   return Flow::Next;
 }
 
-Shadow &globalShadow(Grid &grid, const DeviceMemory::Allocation &allocation) {
-  GridOrder &order = grid.order;
-  if (!order.last || order.lastAddress != allocation.address) {
-    order.last = &order.global[allocation.address];
-    order.lastAddress = allocation.address;
-    if (order.last->isEmpty())
-      order.last->reset(allocation.bytes);
-  }
-  return *order.last;
-}
-
 Flow accessGlobal(const Request &request) {
   Worker &worker = *request.warp.block->worker;
   Grid &grid = *worker.grid;
@@ -298,6 +287,17 @@ uint32_t sameWindow(uint32_t mask, const uint64_t *address) {
 }
 
 } // namespace
+
+Shadow &globalShadow(Grid &grid, const DeviceMemory::Allocation &allocation) {
+  GridOrder &order = grid.order;
+  if (!order.last || order.lastAddress != allocation.address) {
+    order.last = &order.global[allocation.address];
+    order.lastAddress = allocation.address;
+    if (order.last->isEmpty())
+      order.last->reset(allocation.bytes);
+  }
+  return *order.last;
+}
 
 void computeAddresses(Warp &warp, const Instruction &instruction,
                       Access &access) {

@@ -34,6 +34,9 @@ Flow findAccess(Warp &warp, const Instruction &instruction, uint32_t mask,
 Flow findAccessAs(Warp &warp, const Instruction &instruction, uint32_t mask,
                   Access &access, uint32_t bytes, AccessKind kind, Space space);
 
+/// The shadow of an allocation.
+Shadow &globalShadow(Grid &grid, const DeviceMemory::Allocation &allocation);
+
 /// "races with the write at line 7 by block (0,0,0) thread (1,0,0)".
 std::string describeRace(const Warp &warp, const Stamp &other);
 

@@ -177,8 +177,28 @@ bool decodeBar(Decoder &decoder) {
   return true;
 }
 
+Flow executeProxyFence(Warp &warp, const Instruction &, uint32_t mask) {
+  if (warp.block->worker->grid->options.checks.races)
+    orderProxies(warp, mask);
+  return Flow::Next;
+}
+
 bool decodeFence(Decoder &decoder) {
   Instruction &instruction = decoder.instruction;
+  if (decoder.take("proxy")) {
+    decoder.takeOneOf({"shared::cta", "shared::cluster", "global"});
+    decoder.takeOneOf({"async", "async.global", "async.shared::cta"});
+    decoder.expectOperands(0);
+    instruction.execute = executeProxyFence;
+    return true;
+  }
+  if (decoder.take("mbarrier_init")) {
+    if (!decoder.take("release") || !decoder.take("cluster"))
+      decoder.fail("expected fence.mbarrier_init.release.cluster");
+    decoder.expectOperands(0);
+    instruction.execute = executeFence;
+    return true;
+  }
   if (decoder.opcode == "membar") {
     instruction.wideScope = decoder.takeOneOf({"cta", "gl", "sys"}) > 0;
   } else {

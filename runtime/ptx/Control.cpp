@@ -107,6 +107,21 @@ bool decodeIndexed(Decoder &decoder) {
   return true;
 }
 
+/// setmaxnreg and griddepcontrol change nothing here: there are registers
+/// enough, and launches do not overlap.
+bool decodeHint(Decoder &decoder) {
+  if (decoder.opcode == "setmaxnreg") {
+    if (decoder.takeOneOf({"inc", "dec"}) < 0 || !decoder.take("sync") ||
+        !decoder.take("aligned") || !decoder.take("u32") ||
+        !decoder.expectOperands(1))
+      decoder.fail("expected setmaxnreg.{inc,dec}.sync.aligned.u32");
+  } else if (decoder.takeOneOf({"wait", "launch_dependents"}) < 0) {
+    decoder.fail("expected griddepcontrol.{wait,launch_dependents}");
+  }
+  decoder.instruction.execute = executeNothing;
+  return true;
+}
+
 bool decodeSleep(Decoder &decoder) {
   if (!decoder.take("u32") || !decoder.expectOperands(1))
     decoder.fail("expected nanosleep.u32");
@@ -126,6 +141,8 @@ bool decodeControl(Decoder &decoder) {
     return decodeIndexed(decoder);
   if (decoder.opcode == "nanosleep")
     return decodeSleep(decoder);
+  if (decoder.opcode == "setmaxnreg" || decoder.opcode == "griddepcontrol")
+    return decodeHint(decoder);
   if (decoder.opcode == "exit" || decoder.opcode == "ret") {
     decoder.take("uni");
     instruction.kind2 = kExit;

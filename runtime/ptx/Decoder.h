@@ -129,6 +129,8 @@ public:
     return scope.constant(bits, value);
   }
 
+  void needWarpgroups() { code.usesWarpgroups = true; }
+
   /// Marks slots for the check of undefined registers.
   void reads(uint32_t slot) { readSlots.push_back(slot); }
   void writes(uint32_t slot) { writeSlots.push_back(slot); }
@@ -165,5 +167,8 @@ bool decodeBarrier(Decoder &decoder);
 bool decodeControl(Decoder &decoder);
 bool decodeAsyncCopy(Decoder &decoder);
 bool decodeMatrix(Decoder &decoder);
+bool decodeMBarrier(Decoder &decoder);
+bool decodeBulk(Decoder &decoder);
+bool decodeWarpgroup(Decoder &decoder);
 
 } // namespace ssmrt::ptx

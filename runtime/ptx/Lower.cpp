@@ -396,7 +396,9 @@ Status Lowering::instruction(const Statement &statement) {
       decodeHalf(decoder) || decodeCompare(decoder) || decodeConvert(decoder) ||
       decodeMove(decoder) || decodeMemory(decoder) || decodeAtomic(decoder) ||
       decodeWarp(decoder) || decodeBarrier(decoder) || decodeControl(decoder) ||
-      decodeAsyncCopy(decoder) || decodeMatrix(decoder);
+      decodeMBarrier(decoder) || decodeBulk(decoder) ||
+      decodeAsyncCopy(decoder) || decodeMatrix(decoder) ||
+      decodeWarpgroup(decoder);
   if (!known)
     return error(statement,
                  "unsupported instruction " + quote(statement.mnemonic));

@@ -23,9 +23,10 @@ struct Worker;
 struct Split {
   enum State : uint8_t {
     Ready,
-    Barrier, ///< waits at barrier `detail` of the block
-    Meet,    ///< waits for the other lanes of `members` at this instruction
-    Poll,    ///< a test of an mbarrier failed; retried when one changes
+    Barrier,   ///< waits at barrier `detail` of the block
+    Meet,      ///< waits for the other lanes of `members` at this instruction
+    Poll,      ///< a test of an mbarrier failed; retried when one changes
+    Warpgroup, ///< waits for the other warps of its warpgroup
   };
   uint32_t pc = 0;
   uint32_t mask = 0;
@@ -61,8 +62,18 @@ struct AsyncCopy {
 
 struct AsyncCopies {
   std::vector<AsyncCopy> copies;
-  /// Groups that each lane has committed.
+  /// Groups that each lane has committed: of cp.async and of bulk copies.
   uint32_t groups[kLanes] = {};
+  uint32_t bulkGroups[kLanes] = {};
+};
+
+/// What wgmma needs to know of a register.
+struct RegisterUse {
+  uint32_t resultLine = 0;  ///< of the product in flight that writes it, or 0
+  uint32_t operandLine = 0; ///< of the product in flight that reads it, or 0
+  uint32_t elements = 0;    ///< accumulators of the product that wrote it
+  uint32_t writtenAfter = ~uint32_t(0); ///< Warp::fences at the last write
+  uint32_t writtenLine = 0;
 };
 
 struct Warp {
@@ -82,6 +93,9 @@ struct Warp {
   size_t current = 0; ///< split that executes
   WarpOrder order;    ///< when races are checked
   AsyncCopies copies; ///< cp.async
+  /// By slot / kSlotBytes, when the kernel has products and is checked.
+  std::vector<RegisterUse> registers;
+  uint32_t fences = 0; ///< wgmma.fence executed
 
   Split &split() { return splits[current]; }
   template <class T> T *lanes(uint32_t slot) {
@@ -108,6 +122,62 @@ struct NamedBarrier {
 
 constexpr uint32_t kNamedBarriers = 16;
 
+/// An mbarrier in shared memory.
+struct MBarrier {
+  uint32_t expected = 0; ///< arrivals of a phase
+  uint32_t pending = 0;  ///< arrivals still to come
+  int64_t bytes = 0;     ///< of asynchronous operations still to come
+  uint32_t phase = 0;    ///< phases completed
+  Clocks arrived;        ///< what those who arrived have done
+  Clocks completed;      ///< the same of completed phases
+};
+
+/// A bulk copy that has been issued and may take effect at any time.
+struct BulkCopy {
+  struct Segment {
+    uint8_t *target = nullptr;
+    const uint8_t *source = nullptr; ///< null: zeros
+    uint32_t bytes = 0;
+  };
+  std::vector<Segment> segments;
+  bool isLoad = false; ///< into shared memory, completes `mbarrier`
+  bool isDone = false; ///< the bytes have arrived
+  uint32_t mbarrier = 0;
+  uint32_t sharedOffset = 0; ///< of the range in shared memory
+  uint32_t bytes = 0;        ///< of that range
+  uint32_t line = 0;
+  // Stores belong to bulk groups of their thread.
+  uint32_t warp = 0;
+  uint8_t lane = 0;
+  uint32_t group = AsyncCopy::kNotCommitted;
+};
+
+constexpr uint32_t kWarpgroupWarps = 4;
+
+/// A wgmma.mma_async that has been issued and not been waited for.
+struct WarpgroupProduct {
+  const Instruction *instruction = nullptr;
+  uint64_t left = 0; ///< matrix descriptors
+  uint64_t right = 0;
+  bool accumulates = false;
+  bool isDone = false;
+  uint8_t waited = 0; ///< warps that have waited for it
+  uint32_t epoch = 0; ///< of the warpgroup's agent when it was done
+  uint32_t group[kWarpgroupWarps] = {
+      AsyncCopy::kNotCommitted, AsyncCopy::kNotCommitted,
+      AsyncCopy::kNotCommitted, AsyncCopy::kNotCommitted};
+  /// Offsets of what it reads in shared memory, sorted.
+  std::vector<uint32_t> units;
+};
+
+/// Four warps that multiply together.
+struct Warpgroup {
+  WarpgroupProduct meeting; ///< at which the warps in `arrived` wait
+  uint8_t arrived = 0;
+  std::vector<WarpgroupProduct> products;
+  uint32_t groups[kWarpgroupWarps] = {}; ///< that each warp has committed
+};
+
 struct Block {
   Worker *worker = nullptr;
   uint64_t number = 0; ///< in the grid, x fastest
@@ -118,6 +188,10 @@ struct Block {
   std::vector<uint8_t> sharedWritten; ///< bit map, when checked
   Shadow shadow;                      ///< of shared memory
   NamedBarrier barriers[kNamedBarriers];
+  std::map<uint32_t, MBarrier> mbarriers; ///< by offset in shared memory
+  std::vector<BulkCopy> bulk;             ///< not waited for
+  std::array<uint32_t, kAgents> asyncEpochs = {};
+  std::vector<Warpgroup> warpgroups; ///< when the kernel has products
   bool isActive = false;
 };
 
@@ -197,6 +271,17 @@ Flow meet(Warp &warp, const Instruction &instruction, uint32_t &mask,
           uint32_t members, bool anywhere = false);
 /// A warp lost lanes: barriers that wait for all threads may be complete now.
 void recheckBarriers(Block &block);
+
+/// Lets some bulk copy of a block take effect. Returns false if none is left.
+bool retireBulk(Block &block);
+/// Lets splits that wait for an mbarrier try again.
+void wakePolls(Block &block);
+
+/// Forgets the products of a block that starts.
+void startWarpgroups(Block &block);
+/// Reports uses of registers that a product in flight reads or writes, of a
+/// warp whose `registers` are known.
+Flow checkInFlight(Warp &warp, const Instruction &instruction, uint32_t mask);
 
 /// Fills the special registers of a warp.
 void fillSpecials(Warp &warp);

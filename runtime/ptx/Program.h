@@ -153,6 +153,7 @@ struct KernelCode {
   uint32_t fileBytes = 0;
   /// Where dynamic shared memory starts behind the static variables.
   uint32_t dynamicSharedOffset = 0;
+  bool usesWarpgroups = false; ///< wgmma
 };
 
 /// A module variable in global or constant memory.

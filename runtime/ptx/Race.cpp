@@ -87,11 +87,6 @@ uint32_t numberOf(const Warp &warp) {
   return static_cast<uint32_t>(warp.block->number + 1);
 }
 
-void joinAll(Clocks &clocks, const Clocks &others) {
-  for (const auto &[block, clock] : others)
-    clocks[block].join(clock);
-}
-
 /// What the lanes in `mask` have done themselves.
 void addOwn(const Warp &warp, uint32_t mask, Clock &clock) {
   const uint8_t agent = static_cast<uint8_t>(warp.index);
@@ -110,6 +105,11 @@ void forPending(const Warp &warp, uint32_t mask, Visit visit) {
 }
 
 } // namespace
+
+void joinAll(Clocks &clocks, const Clocks &others) {
+  for (const auto &[block, clock] : others)
+    clocks[block].join(clock);
+}
 
 void startOrder(Block &block) {
   block.shadow.reset(block.shared.size());
@@ -140,14 +140,14 @@ void acquireFrom(Warp &warp, uint32_t mask, const Clock &clock) {
     warp.order.clock.join(clock);
     return;
   }
-  WarpOrder::Pending pending;
-  pending.lanes = mask;
-  pending.clocks[numberOf(warp)] = clock;
-  warp.order.pending.push_back(std::move(pending));
+  acquireFrom(warp, mask, Clocks{{numberOf(warp), clock}});
 }
 
 void acquireFrom(Warp &warp, uint32_t mask, const Clocks &clocks) {
   if (mask != warp.live) {
+    for (WarpOrder::Pending &pending : warp.order.pending)
+      if (pending.lanes == mask)
+        return joinAll(pending.clocks, clocks);
     warp.order.pending.push_back({mask, clocks});
     return;
   }
@@ -184,6 +184,11 @@ void orderFence(Warp &warp, uint32_t mask) {
   }
   order.hasFenced = true;
   releaseTo(warp, mask, order.fenced);
+}
+
+void orderProxies(Warp &warp, uint32_t mask) {
+  // The epoch ends: later writes of these lanes are not covered.
+  releaseTo(warp, mask, warp.order.proxy);
 }
 
 void orderStrong(Warp &warp, const Instruction &instruction, uint32_t lane,

@@ -38,6 +38,7 @@ struct Clock {
 
 /// Clocks of several blocks, by block number + 1.
 using Clocks = std::map<uint32_t, Clock>;
+void joinAll(Clocks &clocks, const Clocks &others);
 
 /// What a warp knows: its accesses after an operation that orders memory are
 /// ordered behind everything in its clocks.
@@ -56,6 +57,9 @@ struct WarpOrder {
   Clocks fenced;
   bool hasFenced = false;
   std::vector<Pending> seen;
+  /// Accesses of the generic proxy that fence.proxy.async has made visible to
+  /// the asynchronous one.
+  Clock proxy;
 };
 
 /// Race state of a launch.
@@ -82,6 +86,8 @@ void acquireFrom(Warp &warp, uint32_t mask, const Clocks &clocks);
 void orderWarp(Warp &warp, uint32_t members);
 /// A fence by the lanes in `mask`.
 void orderFence(Warp &warp, uint32_t mask);
+/// fence.proxy.async by the lanes in `mask`.
+void orderProxies(Warp &warp, uint32_t mask);
 /// A strong access to `key` in GridOrder::released.
 void orderStrong(Warp &warp, const Instruction &instruction, uint32_t lane,
                  uint64_t key, bool reads, bool writes);

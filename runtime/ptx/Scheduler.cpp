@@ -14,6 +14,8 @@ namespace ssmrt::ptx {
 
 namespace {
 
+/// One slice in so many lets a bulk copy take effect.
+constexpr uint32_t kBulkDelay = 32;
 /// Blocks that a worker runs at a time unless blocks wait for others.
 constexpr size_t kResidentBlocks = 2;
 /// Blocks that may be resident at most, as on a large chip.
@@ -97,8 +99,13 @@ void startBlock(Worker &worker, uint64_t number) {
     block->sharedWritten.assign(block->shared.size() / 8 + 1, 0);
   for (NamedBarrier &barrier : block->barriers)
     barrier = NamedBarrier();
+  block->mbarriers.clear();
+  block->bulk.clear();
+  block->asyncEpochs.fill(0);
   for (uint32_t i = 0; i < grid.warpsPerBlock; ++i)
     startWarp(block->warps[i], *block, i);
+  if (grid.code->usesWarpgroups)
+    startWarpgroups(*block);
   if (grid.options.checks.races)
     startOrder(*block);
   worker.resident.push_back(std::move(block));
@@ -141,6 +148,9 @@ bool arrive(Warp &warp) {
 
 /// Reports a read of a register that nothing has written.
 Flow checkRegisters(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  if (!warp.registers.empty() &&
+      checkInFlight(warp, instruction, mask) == Flow::Fail)
+    return Flow::Fail;
   const uint32_t *uses =
       warp.block->worker->grid->code->lists.data() + instruction.uses;
   uint32_t defined = kAllLanes;
@@ -204,6 +214,9 @@ Flow runSlice(Worker &worker, Block &block) {
   const uint32_t warps = static_cast<uint32_t>(block.warps.size());
   const bool checked = worker.grid->options.checks.initialised;
   const uint32_t start = worker.random.below(warps);
+  // Bulk copies take effect late, and in any order.
+  if (!block.bulk.empty() && worker.random.below(kBulkDelay) == 0)
+    retireBulk(block);
   for (uint32_t i = 0; i < warps; ++i) {
     Warp &warp = block.warps[(start + i) % warps];
     const uint32_t splits = static_cast<uint32_t>(warp.splits.size());
@@ -221,7 +234,19 @@ Flow runSlice(Worker &worker, Block &block) {
       return flow == Flow::Fail ? Flow::Fail : Flow::Next;
     }
   }
-  return Flow::Wait;
+  return retireBulk(block) ? Flow::Next : Flow::Wait;
+}
+
+/// What the current phase of an mbarrier waits for.
+std::string describeMBarrier(const MBarrier &barrier, uint32_t address) {
+  const std::string text = " for phase " + std::to_string(barrier.phase) +
+                           " of the mbarrier at " + hex(address) + " (" +
+                           std::to_string(barrier.pending) + " of " +
+                           std::to_string(barrier.expected) + " arrivals ";
+  if (barrier.bytes < 0)
+    return text + "are missing, " + std::to_string(-barrier.bytes) +
+           " bytes more than expected came)";
+  return text + "and " + std::to_string(barrier.bytes) + " bytes are missing)";
 }
 
 /// One line that says where the threads of a stuck grid wait.
@@ -235,7 +260,10 @@ std::string describeWaits(Worker &worker) {
         if (++listed > 6)
           return text + ", ...";
         const Instruction &at =
-            code.code[split.pc - (split.state == Split::Barrier ? 1 : 0)];
+            code.code[split.pc - (split.state == Split::Barrier ||
+                                          split.state == Split::Warpgroup
+                                      ? 1
+                                      : 0)];
         if (!text.empty())
           text += ", ";
         text += describeThread(warp, lowestLane(split.mask)) + " and " +
@@ -248,6 +276,12 @@ std::string describeWaits(Worker &worker) {
                   std::to_string(barrier.expected ? barrier.expected
                                                   : block->liveWarps * kLanes) +
                   " threads)";
+        } else if (split.state == Split::Poll &&
+                   block->mbarriers.count(split.detail)) {
+          text += describeMBarrier(block->mbarriers[split.detail],
+                                   split.detail + kSharedBase);
+        } else if (split.state == Split::Warpgroup) {
+          text += " for the other warps of its warpgroup";
         } else if (split.state == Split::Meet) {
           text += " for lanes " + hex(split.members & ~split.detail);
         }
@@ -383,6 +417,18 @@ void runWorker(Worker &worker) {
       Block &block = *worker.resident[index];
       flow = runSlice(worker, block);
       if (flow != Flow::Fail && block.liveWarps == 0) {
+        if (!block.bulk.empty())
+          return failGrid(grid, "block " + std::to_string(block.number) +
+                                    " ends before the bulk copy of line " +
+                                    std::to_string(block.bulk[0].line) +
+                                    " has done with its shared memory");
+        for (const Warpgroup &group : block.warpgroups)
+          if (!group.products.empty())
+            return failGrid(
+                grid,
+                "block " + std::to_string(block.number) +
+                    " ends before all warps wait for the product of line " +
+                    std::to_string(group.products[0].instruction->line));
         worker.idle.push_back(std::move(worker.resident[index]));
         worker.resident.erase(worker.resident.begin() + index);
         patience = worker.total + kPatience;

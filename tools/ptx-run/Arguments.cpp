@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/ptx-run/Arguments.h"
+#include "runtime/ptx/TensorMap.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -31,6 +32,7 @@ private:
   Status addPointer(uint64_t address, const ssmrt::ptx::Parameter &parameter);
   Status addHex(std::string_view digits,
                 const ssmrt::ptx::Parameter &parameter);
+  Status addMap(std::string_view text, const ssmrt::ptx::Parameter &parameter);
   std::byte *at(const ssmrt::ptx::Parameter &parameter) {
     return arguments.bytes.data() + parameter.offset;
   }
@@ -113,10 +115,80 @@ Status Maker::addHex(std::string_view digits,
   return {};
 }
 
+/// Numbers with `x` between them.
+std::vector<uint64_t> parseExtents(std::string_view text) {
+  std::vector<uint64_t> numbers;
+  for (;;) {
+    const size_t end = text.find('x');
+    numbers.push_back(
+        std::strtoull(std::string(text.substr(0, end)).c_str(), nullptr, 0));
+    if (end == std::string_view::npos)
+      return numbers;
+    text.remove_prefix(end + 1);
+  }
+}
+
+Status Maker::addMap(std::string_view text,
+                     const ssmrt::ptx::Parameter &parameter) {
+  std::vector<std::string_view> fields;
+  for (std::string_view rest = text;;) {
+    const size_t end = rest.find(':');
+    fields.push_back(rest.substr(0, end));
+    if (end == std::string_view::npos)
+      break;
+    rest.remove_prefix(end + 1);
+  }
+  if (fields.size() < 4 || fields.size() > 5)
+    return ssmrt::error("expected map:NAME:TYPE:N0xN1:B0xB1, got 'map:" +
+                        std::string(text) + "'");
+  const Buffer *buffer = arguments.find(fields[0]);
+  if (!buffer)
+    return ssmrt::error("no buffer '" + std::string(fields[0]) +
+                        "' before 'map:" + std::string(text) + "'");
+  Expected<ElementType> type = findElementType(fields[1]);
+  if (!type)
+    return type.status();
+  const size_t slash = fields[2].find('/');
+  const std::vector<uint64_t> extents =
+      parseExtents(fields[2].substr(0, slash));
+  const std::vector<uint64_t> box = parseExtents(fields[3]);
+  std::vector<uint64_t> strides;
+  if (slash != std::string_view::npos)
+    strides = parseExtents(fields[2].substr(slash + 1));
+  ssmrt::ptx::TensorShape shape;
+  if (extents.size() > shape.extents.size() || box.size() != extents.size() ||
+      (!strides.empty() && strides.size() + 1 != extents.size()))
+    return ssmrt::error("extents, strides and box of 'map:" +
+                        std::string(text) + "' differ in rank");
+  shape.elementBytes = static_cast<uint32_t>(sizeOf(*type));
+  shape.rank = static_cast<uint32_t>(extents.size());
+  shape.address = buffer->address;
+  uint64_t dense = shape.elementBytes;
+  for (size_t i = 0; i < extents.size(); ++i) {
+    shape.extents[i] = extents[i];
+    shape.box[i] = static_cast<uint32_t>(box[i]);
+    if (i > 0)
+      shape.strides[i - 1] = strides.empty() ? dense : strides[i - 1];
+    dense *= extents[i];
+  }
+  if (fields.size() == 5)
+    shape.swizzle = static_cast<uint32_t>(
+        std::strtoul(std::string(fields[4]).c_str(), nullptr, 0));
+  Expected<ssmrt::ptx::TensorMap> map = ssmrt::ptx::encodeTensorMap(shape);
+  if (!map)
+    return map.status();
+  if (parameter.bytes != sizeof(map->words))
+    return wrongSize(parameter, sizeof(map->words));
+  std::memcpy(at(parameter), map->words.data(), sizeof(map->words));
+  return {};
+}
+
 Status Maker::add(std::string_view text,
                   const ssmrt::ptx::Parameter &parameter) {
   if (text.substr(0, 4) == "hex:")
     return addHex(text.substr(4), parameter);
+  if (text.substr(0, 4) == "map:")
+    return addMap(text.substr(4), parameter);
   if (text.substr(0, 1) == "&") {
     const size_t plus = text.find('+');
     const std::string_view name = text.substr(1, plus - 1);

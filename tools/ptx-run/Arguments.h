@@ -36,6 +36,9 @@ struct Arguments {
 ///   NAME=TYPE[N]:CONTENT:readonly  kernels may not write it
 ///   &NAME or &NAME+BYTES  a pointer into a buffer
 ///   hex:0a0b...           bytes of a struct
+///   map:NAME:TYPE:N0xN1...[/S1x...]:B0xB1...[:SWIZZLE]  the 128 bytes of a
+///     map of a tensor in a buffer, see TensorMap.h: extents and box, innermost
+///     first, strides in bytes (default: dense) and bytes of the swizzle
 Expected<Arguments> makeArguments(const ssmrt::ptx::Kernel &kernel,
                                   const std::vector<std::string> &texts,
                                   ssmrt::ptx::DeviceMemory &memory);

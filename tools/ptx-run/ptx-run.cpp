@@ -288,7 +288,9 @@ void addOptions(CLI::App &app, RunOptions &options) {
   app.add_option("--shared", options.shared, "bytes of dynamic shared memory");
   app.add_option("--arg", options.arguments,
                  "next parameter: TYPE:VALUE, NAME=TYPE[N]:CONTENT, "
-                 "&NAME+BYTES or hex:BYTES; CONTENT is none, zeros, iota, "
+                 "&NAME+BYTES, hex:BYTES or "
+                 "map:NAME:TYPE:EXTENTS[/STRIDES]:BOX[:SWIZZLE] (128x64, "
+                 "innermost first); CONTENT is none, zeros, iota, "
                  "iota*STEP, random, random:SEED, const:V, list:A,B,... or "
                  "file:PATH, and may end in :readonly")
       ->allow_extra_args(false)
