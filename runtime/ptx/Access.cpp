@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/ptx/Access.h"
+#include "runtime/ptx/Cluster.h"
 #include "runtime/ptx/Lanes.h"
 
 #include <algorithm>
@@ -188,8 +189,8 @@ Flow accessGlobal(const Request &request) {
   return Flow::Next;
 }
 
-Flow accessShared(const Request &request) {
-  Block &block = *request.warp.block;
+/// Accesses shared memory of `block`, the warp's own or another of the cluster.
+Flow accessShared(const Request &request, Block &block) {
   const uint64_t size = block.shared.size();
   uint64_t offset[kLanes];
   for (uint32_t lanes = request.mask; lanes; lanes &= lanes - 1) {
@@ -215,6 +216,31 @@ Flow accessShared(const Request &request) {
     return Flow::Fail;
   if (request.kind != AccessKind::Read)
     markLanes(request, block.sharedWritten.data(), offset);
+  return Flow::Next;
+}
+
+/// Accesses shared memory of several blocks of a cluster, one after the other.
+Flow accessCluster(const Request &request) {
+  Block *owners[kLanes];
+  uint64_t local[kLanes];
+  for (uint32_t lanes = request.mask; lanes; lanes &= lanes - 1) {
+    const uint32_t lane = lowestLane(lanes);
+    local[lane] = request.address[lane];
+    if (findOwner(request.warp, request.instruction, lane, local[lane],
+                  owners[lane]) == Flow::Fail)
+      return Flow::Fail;
+  }
+  Request part = request;
+  part.address = local;
+  for (uint32_t rest = request.mask; rest; rest &= ~part.mask) {
+    Block *owner = owners[lowestLane(rest)];
+    part.mask = 0;
+    for (uint32_t lanes = rest; lanes; lanes &= lanes - 1)
+      part.mask |= uint32_t(owners[lowestLane(lanes)] == owner)
+                   << lowestLane(lanes);
+    if (accessShared(part, *owner) == Flow::Fail)
+      return Flow::Fail;
+  }
   return Flow::Next;
 }
 
@@ -265,7 +291,9 @@ Flow accessOne(const Request &request) {
   switch (request.space) {
   case Space::Shared:
   case Space::SharedCluster:
-    return accessShared(request);
+    return request.warp.block->worker->grid->cluster.count() > 1
+               ? accessCluster(request)
+               : accessShared(request, *request.warp.block);
   case Space::Local:
     return accessLocal(request);
   case Space::Param:

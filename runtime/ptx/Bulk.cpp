@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/ptx/Bulk.h"
+#include "runtime/ptx/Cluster.h"
 #include "runtime/ptx/Lanes.h"
 #include "runtime/ptx/MBarrier.h"
 
@@ -60,12 +61,14 @@ Flow executeBulk(Warp &warp, const Instruction &instruction, uint32_t mask) {
       return fail(warp, instruction, lane,
                   "copy of " + std::to_string(bytes) +
                       " bytes, expected a multiple of 16");
-    uint64_t mbarrier = 0;
-    if (isLoad)
-      mbarrier = addressAt(warp, addresses + 2 * kAddressEntries, lane);
+    LoadTarget where = {addressAt(warp, addresses, lane), 0, {&block}};
+    if (isLoad &&
+        findTarget(warp, instruction, lane, addresses,
+                   addresses + 2 * kAddressEntries, where) == Flow::Fail)
+      return Flow::Fail;
     BulkRange target;
     target.space = isLoad ? Space::Shared : Space::Global;
-    target.address = addressAt(warp, addresses, lane);
+    target.address = where.address;
     target.bytes = bytes;
     target.writes = true;
     BulkRange source;
@@ -73,21 +76,26 @@ Flow executeBulk(Warp &warp, const Instruction &instruction, uint32_t mask) {
     source.address = addressAt(warp, addresses + kAddressEntries, lane);
     source.bytes = bytes;
     if (isLoad)
-      target.agent = loadAgent(static_cast<uint32_t>(mbarrier) - kSharedBase);
-    uint8_t *to = nullptr;
+      target.agent =
+          loadAgent(static_cast<uint32_t>(where.mbarrier) - kSharedBase);
     uint8_t *from = nullptr;
-    if (findBulk(warp, instruction, lane, source, from) == Flow::Fail ||
-        findBulk(warp, instruction, lane, target, to) == Flow::Fail)
+    if (findBulk(warp, instruction, lane, source, from) == Flow::Fail)
       return Flow::Fail;
-    BulkCopy copy;
-    copy.isLoad = isLoad;
-    copy.segments.push_back({to, from, bytes});
-    copy.sharedOffset =
-        static_cast<uint32_t>((isLoad ? to : from) - block.shared.data());
-    copy.bytes = bytes;
-    if (startBulk(warp, instruction, lane, std::move(copy), mbarrier) ==
-        Flow::Fail)
-      return Flow::Fail;
+    for (Block *owner : where.owners) {
+      uint8_t *to = nullptr;
+      target.owner = owner;
+      if (findBulk(warp, instruction, lane, target, to) == Flow::Fail)
+        return Flow::Fail;
+      BulkCopy copy;
+      copy.isLoad = isLoad;
+      copy.segments.push_back({to, from, bytes});
+      copy.sharedOffset =
+          static_cast<uint32_t>((isLoad ? to : from) - owner->shared.data());
+      copy.bytes = bytes;
+      if (startBulk(warp, instruction, lane, std::move(copy), *owner,
+                    where.mbarrier) == Flow::Fail)
+        return Flow::Fail;
+    }
   }
   return Flow::Next;
 }
@@ -144,11 +152,12 @@ bool decodeCopy(Decoder &decoder) {
   const bool completion = isLoad ? decoder.take("mbarrier::complete_tx::bytes")
                                  : decoder.take("bulk_group");
   const bool policy = decoder.take("L2::cache_hint");
+  const bool multicast = isLoad && decoder.take("multicast::cluster");
   if (!spaces || !completion) {
     decoder.fail("unsupported bulk copy");
     return true;
   }
-  if (!decoder.expectOperands((isLoad ? 4 : 3) + policy))
+  if (!decoder.expectOperands((isLoad ? 4 : 3) + multicast + policy))
     return true;
   std::vector<uint32_t> entries;
   addAddress(decoder, decoder.operand(0),
@@ -157,6 +166,8 @@ bool decodeCopy(Decoder &decoder) {
              isLoad ? Space::Global : Space::Shared, entries);
   if (isLoad)
     addAddress(decoder, decoder.operand(3), Space::Shared, entries);
+  if (multicast)
+    decodeMulticast(decoder, decoder.operand(4));
   instruction.source[2] =
       decoder.read(decoder.operand(2), {Type::Unsigned, 32});
   instruction.list = static_cast<uint32_t>(decoder.listSize());
@@ -212,20 +223,52 @@ uint8_t loadAgent(uint32_t offset) {
                               offset / sizeof(uint64_t) % kLoadAgents);
 }
 
+Flow findTarget(Warp &warp, const Instruction &instruction, uint32_t lane,
+                const uint32_t *address, const uint32_t *mbarrier,
+                LoadTarget &target) {
+  target.address = addressAt(warp, address, lane);
+  target.mbarrier = addressAt(warp, mbarrier, lane);
+  Block *owner = nullptr;
+  Block *counter = nullptr;
+  if (findOwner(warp, instruction, lane, target.address, owner) == Flow::Fail ||
+      findOwner(warp, instruction, lane, target.mbarrier, counter) ==
+          Flow::Fail)
+    return Flow::Fail;
+  if (owner != counter)
+    return fail(warp, instruction, lane,
+                "target and mbarrier lie in different blocks");
+  target.owners = {owner};
+  if (instruction.source[1] == kNoSlot)
+    return Flow::Next;
+  target.owners.clear();
+  uint32_t ranks = warp.lanes<uint16_t>(instruction.source[1])[lane];
+  for (; ranks; ranks &= ranks - 1) {
+    uint64_t peer =
+        (uint64_t(lowestLane(ranks) + 1) << kClusterShift) + target.address;
+    if (findOwner(warp, instruction, lane, peer, owner) == Flow::Fail)
+      return Flow::Fail;
+    target.owners.push_back(owner);
+  }
+  return Flow::Next;
+}
+
+void decodeMulticast(Decoder &decoder, const OperandSyntax &operand) {
+  decoder.instruction.source[1] = decoder.read(operand, {Type::Unsigned, 16});
+}
+
 Flow startBulk(Warp &warp, const Instruction &instruction, uint32_t lane,
-               BulkCopy copy, uint64_t mbarrier) {
-  Block &block = *warp.block;
+               BulkCopy copy, Block &owner, uint64_t mbarrier) {
   copy.line = instruction.line;
   copy.warp = warp.index;
   copy.lane = static_cast<uint8_t>(lane);
   if (copy.isLoad) {
     copy.mbarrier = static_cast<uint32_t>(mbarrier) - kSharedBase;
-    if (!findMBarrier(block, copy.mbarrier))
+    if (!findMBarrier(owner, copy.mbarrier))
       return fail(warp, instruction, lane,
                   "mbarrier at " + hex(mbarrier) + " is not initialised");
   }
-  block.worker->asyncBytes += copy.bytes;
-  block.bulk.push_back(std::move(copy));
+  owner.worker->asyncBytes += copy.bytes;
+  owner.bulk.push_back(std::move(copy));
   return Flow::Next;
 }
 

@@ -81,8 +81,8 @@ Flow recordBulk(const Request &request, Shadow &shadow, uint64_t offset) {
 }
 
 Flow findShared(const Request &request, uint8_t *&host) {
-  Block &block = *request.warp.block;
   const BulkRange &range = request.range;
+  Block &block = range.owner ? *range.owner : *request.warp.block;
   const uint64_t size = block.shared.size();
   const uint64_t offset = range.address - kSharedBase;
   if (offset >= size || range.bytes > size - offset)

@@ -26,6 +26,7 @@ struct BulkRange {
   bool writes = false;
   bool checksOnly = false;     ///< bounds and alignment, no access
   uint8_t agent = kStoreAgent; ///< that reads or writes shared memory
+  Block *owner = nullptr;      ///< of shared memory; null: the lane's block
 };
 
 /// Finds `range`, which `lane` hands to an asynchronous operation, after

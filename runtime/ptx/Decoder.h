@@ -163,6 +163,7 @@ bool decodeMove(Decoder &decoder);
 bool decodeMemory(Decoder &decoder);
 bool decodeAtomic(Decoder &decoder);
 bool decodeWarp(Decoder &decoder);
+bool decodeCluster(Decoder &decoder);
 bool decodeBarrier(Decoder &decoder);
 bool decodeControl(Decoder &decoder);
 bool decodeAsyncCopy(Decoder &decoder);

@@ -145,8 +145,8 @@ Status checkShape(const Kernel &kernel, const Launch &launch) {
   return {};
 }
 
-/// Blocks in the order in which they start, last one first.
-std::vector<uint64_t> blockOrder(uint64_t count, uint64_t seed) {
+/// Clusters in the order in which they start, last one first.
+std::vector<uint64_t> clusterOrder(uint64_t count, uint64_t seed) {
   std::vector<uint64_t> order(count);
   for (uint64_t i = 0; i < count; ++i)
     order[i] = count - 1 - i;
@@ -329,7 +329,8 @@ Expected<Counters> launch(const Module &module, const Launch &launch,
   grid.threadsPerBlock = static_cast<uint32_t>(launch.block.count());
   grid.warpsPerBlock = (grid.threadsPerBlock + kLanes - 1) / kLanes;
   grid.blocks = launch.grid.count();
-  grid.pendingBlocks = blockOrder(grid.blocks, options.seed);
+  const uint64_t clusters = grid.blocks / grid.cluster.count();
+  grid.pendingClusters = clusterOrder(clusters, options.seed);
 
   const bool checked = options.checks.races || options.checks.initialised;
   const size_t threads = static_cast<size_t>(std::min<uint64_t>(

@@ -395,10 +395,10 @@ Status Lowering::instruction(const Statement &statement) {
       decodeInteger(decoder) || decodeBits(decoder) || decodeFloat(decoder) ||
       decodeHalf(decoder) || decodeCompare(decoder) || decodeConvert(decoder) ||
       decodeMove(decoder) || decodeMemory(decoder) || decodeAtomic(decoder) ||
-      decodeWarp(decoder) || decodeBarrier(decoder) || decodeControl(decoder) ||
-      decodeMBarrier(decoder) || decodeBulk(decoder) ||
-      decodeAsyncCopy(decoder) || decodeMatrix(decoder) ||
-      decodeWarpgroup(decoder);
+      decodeWarp(decoder) || decodeCluster(decoder) || decodeBarrier(decoder) ||
+      decodeControl(decoder) || decodeMBarrier(decoder) ||
+      decodeBulk(decoder) || decodeAsyncCopy(decoder) ||
+      decodeMatrix(decoder) || decodeWarpgroup(decoder);
   if (!known)
     return error(statement,
                  "unsupported instruction " + quote(statement.mnemonic));

@@ -7,6 +7,7 @@
 
 #include "runtime/ptx/MBarrier.h"
 #include "runtime/ptx/Access.h"
+#include "runtime/ptx/Cluster.h"
 #include "runtime/ptx/Lanes.h"
 
 namespace ssmrt::ptx {
@@ -30,21 +31,26 @@ void completeIfDone(Block &block, MBarrier &barrier) {
   wakePolls(block);
 }
 
-/// Offsets in shared memory of the mbarriers that lanes address.
+/// Blocks and offsets in their shared memory of the mbarriers that lanes
+/// address.
 Flow findBarriers(Warp &warp, const Instruction &instruction, uint32_t mask,
-                  AccessKind kind, uint32_t *offset) {
+                  AccessKind kind, Block **owner, uint32_t *offset) {
   Access access;
   computeAddresses(warp, instruction, access);
   if (findAccess(warp, instruction, mask, access, kBytes, kind) == Flow::Fail)
     return Flow::Fail;
-  const std::vector<uint8_t> &shared = warp.block->shared;
   for (uint32_t lanes = mask; lanes; lanes &= lanes - 1) {
     const uint32_t lane = lowestLane(lanes);
-    const uint8_t *host = access.host[lane];
-    if (host < shared.data() || host >= shared.data() + shared.size())
-      return fail(warp, instruction, lane,
-                  "expected an mbarrier in shared memory");
-    offset[lane] = static_cast<uint32_t>(host - shared.data());
+    uint64_t address = access.address[lane];
+    if (instruction.space == Space::Generic) {
+      if (address >> kWindowShift != kSharedWindow >> kWindowShift)
+        return fail(warp, instruction, lane,
+                    "expected an mbarrier in shared memory");
+      address -= kSharedWindow;
+    }
+    if (findOwner(warp, instruction, lane, address, owner[lane]) == Flow::Fail)
+      return Flow::Fail;
+    offset[lane] = static_cast<uint32_t>(address - kSharedBase);
   }
   return Flow::Next;
 }
@@ -54,15 +60,17 @@ Flow executeChange(Warp &warp, const Instruction &instruction, uint32_t mask) {
   Block &block = *warp.block;
   const bool races = block.worker->grid->options.checks.races;
   const uint8_t operation = instruction.kind;
+  Block *owner[kLanes];
   uint32_t offset[kLanes];
   if (findBarriers(warp, instruction, mask,
                    operation <= Inval ? AccessKind::Write : AccessKind::Read,
-                   offset) == Flow::Fail)
+                   owner, offset) == Flow::Fail)
     return Flow::Fail;
   // Lanes that arrive at one mbarrier release what all of them have done.
   bool together = true;
   for (uint32_t lanes = mask; lanes; lanes &= lanes - 1)
-    together &= offset[lowestLane(lanes)] == offset[lowestLane(mask)];
+    together &= offset[lowestLane(lanes)] == offset[lowestLane(mask)] &&
+                owner[lowestLane(lanes)] == owner[lowestLane(mask)];
   for (uint32_t lanes = mask; lanes; lanes &= lanes - 1) {
     const uint32_t lane = lowestLane(lanes);
     const uint32_t value =
@@ -75,17 +83,17 @@ Flow executeChange(Warp &warp, const Instruction &instruction, uint32_t mask) {
                     "mbarrier for " + std::to_string(value) + " arrivals");
       MBarrier barrier;
       barrier.expected = barrier.pending = value;
-      block.mbarriers[offset[lane]] = barrier;
-      std::memset(block.shared.data() + offset[lane], 0, kBytes);
+      owner[lane]->mbarriers[offset[lane]] = barrier;
+      std::memset(owner[lane]->shared.data() + offset[lane], 0, kBytes);
       continue;
     }
-    MBarrier *barrier = findMBarrier(block, offset[lane]);
+    MBarrier *barrier = findMBarrier(*owner[lane], offset[lane]);
     if (!barrier)
       return fail(warp, instruction, lane,
                   "mbarrier at " + hex(offset[lane] + kSharedBase) +
                       " is not initialised");
     if (operation == Inval) {
-      block.mbarriers.erase(offset[lane]);
+      owner[lane]->mbarriers.erase(offset[lane]);
       continue;
     }
     if (operation == Expect || operation == ArriveExpect)
@@ -111,7 +119,7 @@ Flow executeChange(Warp &warp, const Instruction &instruction, uint32_t mask) {
     if (races)
       releaseTo(warp, together ? mask : uint32_t(1) << lane, barrier->arrived);
     barrier->pending -= value;
-    completeIfDone(block, *barrier);
+    completeIfDone(*owner[lane], *barrier);
   }
   return Flow::Next;
 }
@@ -119,13 +127,17 @@ Flow executeChange(Warp &warp, const Instruction &instruction, uint32_t mask) {
 /// {try_wait,test_wait}{.parity}; kind: blocks; kind2: parity.
 Flow executeTest(Warp &warp, const Instruction &instruction, uint32_t mask) {
   Block &block = *warp.block;
+  Block *owner[kLanes];
   uint32_t offset[kLanes];
-  if (findBarriers(warp, instruction, mask, AccessKind::Read, offset) ==
+  if (findBarriers(warp, instruction, mask, AccessKind::Read, owner, offset) ==
       Flow::Fail)
     return Flow::Fail;
   uint32_t done = 0;
   for (uint32_t lanes = mask; lanes; lanes &= lanes - 1) {
     const uint32_t lane = lowestLane(lanes);
+    if (owner[lane] != &block)
+      return fail(warp, instruction, lane,
+                  "waits for an mbarrier of another block");
     MBarrier *barrier = findMBarrier(block, offset[lane]);
     if (!barrier)
       return fail(warp, instruction, lane,
@@ -163,6 +175,8 @@ Flow executeTest(Warp &warp, const Instruction &instruction, uint32_t mask) {
 }
 
 Space takeSharedSpace(Decoder &decoder) {
+  if (decoder.take("shared::cluster"))
+    return Space::SharedCluster;
   return decoder.takeOneOf({"shared", "shared::cta"}) >= 0 ? Space::Shared
                                                            : Space::Generic;
 }

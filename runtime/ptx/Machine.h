@@ -27,6 +27,7 @@ struct Split {
     Meet,      ///< waits for the other lanes of `members` at this instruction
     Poll,      ///< a test of an mbarrier failed; retried when one changes
     Warpgroup, ///< waits for the other warps of its warpgroup
+    Cluster,   ///< waits at the barrier of the cluster
   };
   uint32_t pc = 0;
   uint32_t mask = 0;
@@ -96,6 +97,10 @@ struct Warp {
   /// By slot / kSlotBytes, when the kernel has products and is checked.
   std::vector<RegisterUse> registers;
   uint32_t fences = 0; ///< wgmma.fence executed
+  /// Lanes that have arrived at the cluster's barrier, which is not complete,
+  /// and lanes that have not yet waited for a complete one.
+  uint32_t clusterArrived = 0;
+  uint32_t clusterPassed = 0;
 
   Split &split() { return splits[current]; }
   template <class T> T *lanes(uint32_t slot) {
@@ -178,6 +183,14 @@ struct Warpgroup {
   uint32_t groups[kWarpgroupWarps] = {}; ///< that each warp has committed
 };
 
+/// Blocks that run together.
+struct Cluster {
+  std::vector<Block *> blocks; ///< by rank; null: has ended
+  uint32_t phase = 0;          ///< of the barrier: times it was complete
+  Clocks arrived;              ///< what those who arrived have done
+  Clocks completed;            ///< the same of complete barriers
+};
+
 struct Block {
   Worker *worker = nullptr;
   uint64_t number = 0; ///< in the grid, x fastest
@@ -192,6 +205,8 @@ struct Block {
   std::vector<BulkCopy> bulk;             ///< not waited for
   std::array<uint32_t, kAgents> asyncEpochs = {};
   std::vector<Warpgroup> warpgroups; ///< when the kernel has products
+  std::shared_ptr<Cluster> cluster;
+  uint32_t rank = 0; ///< in the cluster
   bool isActive = false;
 };
 
@@ -221,7 +236,7 @@ struct Grid {
 
   GridOrder order;  ///< when races are checked, with one worker
   std::mutex mutex; ///< guards what follows and atomics on global memory
-  std::vector<uint64_t> pendingBlocks;
+  std::vector<uint64_t> pendingClusters;
   Status failure;
   bool failed = false;
 };

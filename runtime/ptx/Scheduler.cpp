@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "runtime/ptx/Machine.h"
+#include "runtime/ptx/Cluster.h"
 
 #include <algorithm>
 #include <cstring>
@@ -73,12 +73,14 @@ void startWarp(Warp &warp, Block &block, uint32_t index) {
     warp.localWritten.assign(warp.local.size() / 8 + 1, 0);
   warp.joins.clear();
   warp.copies = AsyncCopies();
+  warp.clusterArrived = warp.clusterPassed = 0;
   warp.splits.assign(1, Split());
   warp.splits[0].mask = warp.live;
   warp.current = 0;
 }
 
-void startBlock(Worker &worker, uint64_t number) {
+void startBlock(Worker &worker, uint64_t number,
+                const std::shared_ptr<Cluster> &cluster) {
   const Grid &grid = *worker.grid;
   std::unique_ptr<Block> block;
   if (worker.idle.empty()) {
@@ -108,20 +110,39 @@ void startBlock(Worker &worker, uint64_t number) {
     startWarpgroups(*block);
   if (grid.options.checks.races)
     startOrder(*block);
+  block->cluster = cluster;
+  block->rank = static_cast<uint32_t>(cluster->blocks.size());
+  cluster->blocks.push_back(block.get());
   worker.resident.push_back(std::move(block));
 }
 
-bool startNextBlock(Worker &worker) {
+/// Starts the blocks of a cluster by rank.
+void startCluster(Worker &worker, uint64_t number) {
+  const Dim3 &blocks = worker.grid->grid;
+  const Dim3 &extent = worker.grid->cluster;
+  const Dim3 at = unflatten(
+      number, {blocks.x / extent.x, blocks.y / extent.y, blocks.z / extent.z});
+  auto cluster = std::make_shared<Cluster>();
+  for (uint64_t rank = 0; rank < extent.count(); ++rank) {
+    const Dim3 in = unflatten(rank, extent);
+    const uint64_t x = at.x * extent.x + in.x;
+    const uint64_t y = at.y * extent.y + in.y;
+    const uint64_t z = at.z * extent.z + in.z;
+    startBlock(worker, x + blocks.x * (y + blocks.y * z), cluster);
+  }
+}
+
+bool startNextCluster(Worker &worker) {
   Grid &grid = *worker.grid;
   uint64_t number;
   {
     std::lock_guard<std::mutex> lock(grid.mutex);
-    if (grid.pendingBlocks.empty() || grid.failed)
+    if (grid.pendingClusters.empty() || grid.failed)
       return false;
-    number = grid.pendingBlocks.back();
-    grid.pendingBlocks.pop_back();
+    number = grid.pendingClusters.back();
+    grid.pendingClusters.pop_back();
   }
-  startBlock(worker, number);
+  startCluster(worker, number);
   return true;
 }
 
@@ -280,6 +301,8 @@ std::string describeWaits(Worker &worker) {
                    block->mbarriers.count(split.detail)) {
           text += describeMBarrier(block->mbarriers[split.detail],
                                    split.detail + kSharedBase);
+        } else if (split.state == Split::Cluster) {
+          text += " for the other threads of the cluster";
         } else if (split.state == Split::Warpgroup) {
           text += " for the other warps of its warpgroup";
         } else if (split.state == Split::Meet) {
@@ -331,6 +354,7 @@ Flow exitLanes(Warp &warp, uint32_t mask) {
   if (warp.live == 0)
     --warp.block->liveWarps;
   recheckBarriers(*warp.block);
+  recheckCluster(*warp.block);
   // Lanes that are gone need not be waited for.
   for (Split &other : warp.splits)
     if (other.state == Split::Meet)
@@ -404,7 +428,7 @@ void runWorker(Worker &worker) {
   size_t wanted = checked ? kResidentBlocks : 1;
   uint64_t patience = worker.total + kPatience;
   for (;;) {
-    while (worker.resident.size() < wanted && startNextBlock(worker))
+    while (worker.resident.size() < wanted && startNextCluster(worker))
       ;
     if (worker.resident.empty() || grid.failed)
       return;
@@ -429,6 +453,8 @@ void runWorker(Worker &worker) {
                 "block " + std::to_string(block.number) +
                     " ends before all warps wait for the product of line " +
                     std::to_string(group.products[0].instruction->line));
+        block.cluster->blocks[block.rank] = nullptr;
+        recheckCluster(block);
         worker.idle.push_back(std::move(worker.resident[index]));
         worker.resident.erase(worker.resident.begin() + index);
         patience = worker.total + kPatience;
@@ -440,7 +466,7 @@ void runWorker(Worker &worker) {
     if (flow == Flow::Wait) {
       // Blocks that have not started may be what these wait for.
       if (worker.resident.size() < kLargestResidency &&
-          startNextBlock(worker)) {
+          startNextCluster(worker)) {
         wanted = worker.resident.size();
         continue;
       }

@@ -36,6 +36,7 @@ struct TensorCopy {
 
   Flow readMap();
   Flow findRow(uint32_t row);
+  Flow move(Block &owner, uint64_t mbarrier);
   /// Moves `bytes` bytes of the box from `offset` on, unit by unit. A null
   /// `global` means zeros.
   void add(uint64_t offset, uint8_t *global, uint64_t bytes);
@@ -131,6 +132,32 @@ Flow TensorCopy::findRow(uint32_t row) {
   return Flow::Next;
 }
 
+/// Moves the box to or from shared memory of `owner`.
+Flow TensorCopy::move(Block &owner, uint64_t mbarrier) {
+  BulkRange box;
+  box.address = shared;
+  box.bytes = static_cast<uint32_t>(shape.boxBytes());
+  box.alignment = std::max(kSharedAlignment, kSwizzleRows * shape.swizzle);
+  box.writes = isLoad;
+  box.owner = &owner;
+  if (isLoad)
+    box.agent = loadAgent(static_cast<uint32_t>(mbarrier) - kSharedBase);
+  else
+    box.checksOnly = true; // rows outside of the tensor are not read
+  if (findBulk(warp, instruction, lane, box, host) == Flow::Fail)
+    return Flow::Fail;
+  copy = BulkCopy();
+  const uint64_t rows =
+      box.bytes / (uint64_t(shape.box[0]) * shape.elementBytes);
+  for (uint32_t row = 0; row < rows; ++row)
+    if (findRow(row) == Flow::Fail)
+      return Flow::Fail;
+  copy.isLoad = isLoad;
+  copy.bytes = box.bytes;
+  copy.sharedOffset = static_cast<uint32_t>(host - owner.shared.data());
+  return startBulk(warp, instruction, lane, std::move(copy), owner, mbarrier);
+}
+
 /// cp.async.bulk.tensor.Nd, a load (kind 0) or a store (kind 1); elements: the
 /// rank; source[0] and immediate: the map. The list holds the addresses in
 /// shared memory of the box and, of a load, of the mbarrier, then the slots of
@@ -148,35 +175,16 @@ Flow executeTensorCopy(Warp &warp, const Instruction &instruction,
                          {},   0,           nullptr, {}};
     if (tensor.readMap() == Flow::Fail)
       return Flow::Fail;
-    const TensorShape &shape = tensor.shape;
-    for (uint32_t i = 0; i < shape.rank; ++i)
+    for (uint32_t i = 0; i < tensor.shape.rank; ++i)
       tensor.start[i] = warp.lanes<int32_t>(slots[i])[lane];
-    tensor.shared = addressAt(warp, addresses, lane);
-    const uint64_t mbarrier =
-        isLoad ? addressAt(warp, addresses + kAddressEntries, lane) : 0;
-    BulkRange box;
-    box.address = tensor.shared;
-    box.bytes = static_cast<uint32_t>(shape.boxBytes());
-    box.alignment = std::max(kSharedAlignment, kSwizzleRows * shape.swizzle);
-    box.writes = isLoad;
-    if (isLoad)
-      box.agent = loadAgent(static_cast<uint32_t>(mbarrier) - kSharedBase);
-    else
-      box.checksOnly = true; // rows outside of the tensor are not read
-    if (findBulk(warp, instruction, lane, box, tensor.host) == Flow::Fail)
+    LoadTarget target = {addressAt(warp, addresses, lane), 0, {&block}};
+    if (isLoad && findTarget(warp, instruction, lane, addresses,
+                             addresses + kAddressEntries, target) == Flow::Fail)
       return Flow::Fail;
-    const uint64_t rows =
-        box.bytes / (uint64_t(shape.box[0]) * shape.elementBytes);
-    for (uint32_t row = 0; row < rows; ++row)
-      if (tensor.findRow(row) == Flow::Fail)
+    tensor.shared = target.address;
+    for (Block *owner : target.owners)
+      if (tensor.move(*owner, target.mbarrier) == Flow::Fail)
         return Flow::Fail;
-    tensor.copy.isLoad = isLoad;
-    tensor.copy.bytes = box.bytes;
-    tensor.copy.sharedOffset =
-        static_cast<uint32_t>(tensor.host - block.shared.data());
-    if (startBulk(warp, instruction, lane, std::move(tensor.copy), mbarrier) ==
-        Flow::Fail)
-      return Flow::Fail;
   }
   return Flow::Next;
 }
@@ -213,6 +221,7 @@ bool decodeTensorCopy(Decoder &decoder, bool prefetches) {
       !decoder.modifiers().empty() && decoder.modifiers()[0] != "global";
   decoder.take("tile");
   const bool policy = decoder.take("L2::cache_hint");
+  const bool multicast = isLoad && decoder.take("multicast::cluster");
   std::vector<uint32_t> entries;
   if (prefetches) {
     if (rank < 0 || !decoder.take("L2") || !decoder.take("global") ||
@@ -232,11 +241,13 @@ bool decodeTensorCopy(Decoder &decoder, bool prefetches) {
     decoder.fail("unsupported tensor copy");
     return true;
   }
-  if (!decoder.expectOperands((isLoad ? 3 : 2) + policy))
+  if (!decoder.expectOperands((isLoad ? 3 : 2) + multicast + policy))
     return true;
   addAddress(decoder, decoder.operand(isLoad ? 0 : 1), Space::Shared, entries);
   if (isLoad)
     addAddress(decoder, decoder.operand(2), Space::Shared, entries);
+  if (multicast)
+    decodeMulticast(decoder, decoder.operand(3));
   decodeBox(decoder, decoder.operand(isLoad ? 1 : 0), entries);
   instruction.list = static_cast<uint32_t>(decoder.listSize());
   for (uint32_t entry : entries)
