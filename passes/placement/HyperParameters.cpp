@@ -63,7 +63,7 @@ changeAll(ModelOp model, StringRef rewrite, StringRef kind, Weights weights,
   }
   if (blocks.empty())
     return emitError() << "the model has no layer of kind " << kind;
-  FreshNames names(model);
+  std::optional<FreshNames> names; // Costs a walk: made when wanted.
   int64_t fresh = 0;
   for (BlockOp block : blocks) {
     auto mixer = cast<Mixer>(block.getMixer());
@@ -76,8 +76,11 @@ changeAll(ModelOp model, StringRef rewrite, StringRef kind, Weights weights,
         (weights == Weights::Averaged && isAverage(block.getMixer())))
       continue;
     ++fresh;
-    if (hasWeights)
-      names.rename(block);
+    if (!hasWeights)
+      continue;
+    if (!names)
+      names.emplace(model);
+    names->rename(block);
   }
   sayWeights(model, rewrite, layers - fresh, fresh);
   return success();
