@@ -59,9 +59,11 @@ TensorView readTensor(const JsonReader &entry, const char *data,
   return view;
 }
 
-/// Fails if two tensors share bytes.
-Status checkOverlap(const std::map<std::string, TensorView> &views,
-                    const std::string &path) {
+/// Fails unless every byte of `data` belongs to one tensor, as the format
+/// demands.
+Status checkCoverage(const std::map<std::string, TensorView> &views,
+                     const char *data, int64_t dataBytes,
+                     const std::string &path) {
   std::vector<std::pair<const TensorView *, const std::string *>> sorted;
   for (const auto &[name, view] : views)
     if (view.bytes > 0)
@@ -69,11 +71,22 @@ Status checkOverlap(const std::map<std::string, TensorView> &views,
   std::sort(sorted.begin(), sorted.end(), [](const auto &a, const auto &b) {
     return a.first->data < b.first->data;
   });
-  for (size_t i = 1; i < sorted.size(); ++i)
-    if (sorted[i].first->data <
-        sorted[i - 1].first->data + sorted[i - 1].first->bytes)
+  int64_t covered = 0;
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    const auto &[view, name] = sorted[i];
+    const int64_t begin = view->data - data;
+    if (begin < covered)
       return error(path + ": tensors '" + *sorted[i - 1].second + "' and '" +
-                   *sorted[i].second + "' overlap");
+                   *name + "' overlap");
+    if (begin > covered)
+      return error(path + ": tensor '" + *name + "' begins at byte " +
+                   std::to_string(begin) + ", expected " +
+                   std::to_string(covered));
+    covered += view->bytes;
+  }
+  if (covered != dataBytes)
+    return error(path + ": got " + std::to_string(dataBytes) +
+                 " bytes of data, expected " + std::to_string(covered));
   return {};
 }
 
@@ -152,7 +165,8 @@ SafeTensors::parse(std::shared_ptr<const MappedFile> file) {
     }
     if (!errors.ok())
       return errors.status();
-    if (Status status = checkOverlap(result.views, path); !status)
+    if (Status status = checkCoverage(result.views, data, dataBytes, path);
+        !status)
       return status;
     return result;
   });

@@ -115,6 +115,21 @@ TEST(SafeTensors, negative_overlap) {
             "f: tensors 'a' and 'b' overlap");
 }
 
+TEST(SafeTensors, negative_holes) {
+  const std::string header =
+      "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
+      "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[5,7]}}";
+  EXPECT_EQ(messageOf(fileOf(header, "1234567")),
+            "f: tensor 'b' begins at byte 5, expected 4");
+}
+
+TEST(SafeTensors, negative_trailing_bytes) {
+  const std::string header =
+      "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}";
+  EXPECT_EQ(messageOf(fileOf(header, "12345")),
+            "f: got 5 bytes of data, expected 4");
+}
+
 TEST(TemporaryFile, disappears_without_commit) {
   TemporaryFolder folder;
   {
