@@ -183,6 +183,14 @@ Flow executeProxyFence(Warp &warp, const Instruction &, uint32_t mask) {
   return Flow::Next;
 }
 
+Flow executeInitFence(Warp &warp, const Instruction &, uint32_t mask) {
+  if (!warp.block->worker->grid->options.checks.races)
+    return Flow::Next;
+  releaseTo(warp, mask, warp.order.inits);
+  orderFence(warp, mask);
+  return Flow::Next;
+}
+
 bool decodeFence(Decoder &decoder) {
   Instruction &instruction = decoder.instruction;
   if (decoder.take("proxy")) {
@@ -196,7 +204,7 @@ bool decodeFence(Decoder &decoder) {
     if (!decoder.take("release") || !decoder.take("cluster"))
       decoder.fail("expected fence.mbarrier_init.release.cluster");
     decoder.expectOperands(0);
-    instruction.execute = executeFence;
+    instruction.execute = executeInitFence;
     return true;
   }
   if (decoder.opcode == "membar") {

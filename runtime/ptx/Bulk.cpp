@@ -266,6 +266,9 @@ Flow startBulk(Warp &warp, const Instruction &instruction, uint32_t lane,
     if (!findMBarrier(owner, copy.mbarrier))
       return fail(warp, instruction, lane,
                   "mbarrier at " + hex(mbarrier) + " is not initialised");
+    if (checkVisible(warp, instruction, lane, owner, copy.mbarrier) ==
+        Flow::Fail)
+      return Flow::Fail;
   }
   owner.worker->asyncBytes += copy.bytes;
   owner.bulk.push_back(std::move(copy));

@@ -142,6 +142,28 @@ Flow findBulk(Warp &warp, const Instruction &instruction, uint32_t lane,
                                       : findGlobal(request, host);
 }
 
+Flow checkVisible(Warp &warp, const Instruction &instruction, uint32_t lane,
+                  Block &owner, uint32_t offset) {
+  if (!warp.block->worker->grid->options.checks.races)
+    return Flow::Next;
+  const Stamp *hidden = nullptr;
+  owner.shadow.forCells(offset, sizeof(uint64_t), [&](Cell &cell) {
+    const Stamp &write = cell.write;
+    if (needsProxyFence(warp, write) &&
+        !warp.block->warps[write.agent].order.inits.covers(write) &&
+        !warp.order.inits.covers(write))
+      hidden = &write;
+    return !hidden;
+  });
+  if (!hidden)
+    return Flow::Next;
+  return fail(warp, instruction, lane,
+              "mbarrier at " + hex(offset + kSharedBase) +
+                  " needs fence.mbarrier_init or fence.proxy.async behind its "
+                  "initialisation at line " +
+                  std::to_string(hidden->line));
+}
+
 void finishWrites(Block &block, uint32_t offset, uint32_t bytes,
                   const Stamp &now) {
   block.shadow.forCells(offset, bytes, [&](Cell &cell) {

@@ -36,6 +36,11 @@ struct BulkRange {
 Flow findBulk(Warp &warp, const Instruction &instruction, uint32_t lane,
               const BulkRange &range, uint8_t *&host);
 
+/// Whether the asynchronous proxy sees the initialisation of the mbarrier at
+/// `offset`, on which `lane` counts; reports it otherwise.
+Flow checkVisible(Warp &warp, const Instruction &instruction, uint32_t lane,
+                  Block &owner, uint32_t offset);
+
 /// Writes of shared memory that were in flight are over, and are `now`.
 void finishWrites(Block &block, uint32_t offset, uint32_t bytes,
                   const Stamp &now);

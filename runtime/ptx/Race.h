@@ -60,6 +60,8 @@ struct WarpOrder {
   /// Accesses of the generic proxy that fence.proxy.async has made visible to
   /// the asynchronous one.
   Clock proxy;
+  /// Initialisations of mbarriers that fence.mbarrier_init has.
+  Clock inits;
 };
 
 /// Race state of a launch.
