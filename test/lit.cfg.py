@@ -1,5 +1,6 @@
 """Tests of IR: `ninja check-ssm`. `-D roundtrip=1` forces round trips."""
 import os
+import sys
 import lit.formats
 
 config.name = "ssmc"
@@ -10,5 +11,6 @@ config.environment["PATH"] = os.pathsep.join(
     [config.tools_dir, config.llvm_tools_dir, os.environ["PATH"]])
 # A CUDA driver on the PTX interpreter.
 config.substitutions.append(("%fake_cuda", config.fake_cuda))
+config.substitutions.append(("%python", f'"{sys.executable}" -B'))
 if lit_config.params.get("roundtrip"):
     config.substitutions.append((r"\bssm-opt\b", "ssm-opt --verify-roundtrip"))

@@ -24,11 +24,15 @@ public:
   explicit Maker(DeviceMemory &memory) : memory(memory) {}
 
   Status add(std::string_view text, const ssmrt::ptx::Parameter &parameter);
+  /// The address of the new buffer NAME=TYPE[N]:CONTENT.
+  Expected<uint64_t> addBuffer(std::string_view text);
   Arguments arguments;
 
 private:
-  Status addBuffer(std::string_view text,
-                   const ssmrt::ptx::Parameter &parameter);
+  /// The address that &NAME or &NAME+BYTES stands for.
+  Expected<uint64_t> findAddress(std::string_view text) const;
+  /// `content` with addresses in the place of its pointers.
+  Expected<std::string> resolvePointers(std::string_view content) const;
   Status addPointer(uint64_t address, const ssmrt::ptx::Parameter &parameter);
   Status addHex(std::string_view digits,
                 const ssmrt::ptx::Parameter &parameter);
@@ -54,8 +58,35 @@ Status Maker::addPointer(uint64_t address,
   return {};
 }
 
-Status Maker::addBuffer(std::string_view text,
-                        const ssmrt::ptx::Parameter &parameter) {
+Expected<uint64_t> Maker::findAddress(std::string_view text) const {
+  const size_t plus = text.find('+');
+  const std::string_view name = text.substr(1, plus - 1);
+  const Buffer *buffer = arguments.find(name);
+  if (!buffer)
+    return ssmrt::error("no buffer '" + std::string(name) + "' before '" +
+                        std::string(text) + "'");
+  const uint64_t offset =
+      plus == std::string_view::npos
+          ? 0
+          : std::strtoull(std::string(text.substr(plus + 1)).c_str(), nullptr,
+                          0);
+  return buffer->address + offset;
+}
+
+Expected<std::string> Maker::resolvePointers(std::string_view content) const {
+  std::string resolved(content);
+  for (size_t at = 0; (at = resolved.find('&', at)) != std::string::npos;) {
+    const size_t length = resolved.find(',', at) - at;
+    Expected<uint64_t> address =
+        findAddress(std::string_view(resolved).substr(at, length));
+    if (!address)
+      return address.status();
+    resolved.replace(at, length, std::to_string(*address));
+  }
+  return resolved;
+}
+
+Expected<uint64_t> Maker::addBuffer(std::string_view text) {
   const size_t equals = text.find('=');
   const size_t open = text.find('[', equals);
   const size_t close = text.find("]:", equals);
@@ -81,9 +112,14 @@ Status Maker::addBuffer(std::string_view text,
       content.substr(content.size() - kReadOnly.size()) == kReadOnly;
   if (readOnly)
     content.remove_suffix(kReadOnly.size());
+  Expected<std::string> resolved = content.substr(0, 5) == "list:"
+                                       ? resolvePointers(content)
+                                       : std::string(content);
+  if (!resolved)
+    return resolved.status();
   std::vector<std::byte> bytes(buffer.count * sizeOf(buffer.type));
   bool written = true;
-  if (Status status = fill(buffer.type, content, bytes, written); !status)
+  if (Status status = fill(buffer.type, *resolved, bytes, written); !status)
     return status;
   Expected<uint64_t> address = memory.allocate(bytes.size());
   if (!address)
@@ -97,7 +133,7 @@ Status Maker::addBuffer(std::string_view text,
     if (Status status = memory.protect(*address); !status)
       return status;
   arguments.buffers.push_back(buffer);
-  return addPointer(buffer.address, parameter);
+  return buffer.address;
 }
 
 Status Maker::addHex(std::string_view digits,
@@ -190,21 +226,13 @@ Status Maker::add(std::string_view text,
   if (text.substr(0, 4) == "map:")
     return addMap(text.substr(4), parameter);
   if (text.substr(0, 1) == "&") {
-    const size_t plus = text.find('+');
-    const std::string_view name = text.substr(1, plus - 1);
-    const Buffer *buffer = arguments.find(name);
-    if (!buffer)
-      return ssmrt::error("no buffer '" + std::string(name) + "' before '" +
-                          std::string(text) + "'");
-    const uint64_t offset =
-        plus == std::string_view::npos
-            ? 0
-            : std::strtoull(std::string(text.substr(plus + 1)).c_str(), nullptr,
-                            0);
-    return addPointer(buffer->address + offset, parameter);
+    Expected<uint64_t> address = findAddress(text);
+    return address ? addPointer(*address, parameter) : address.status();
   }
-  if (text.find('=') != std::string_view::npos)
-    return addBuffer(text, parameter);
+  if (text.find('=') != std::string_view::npos) {
+    Expected<uint64_t> address = addBuffer(text);
+    return address ? addPointer(*address, parameter) : address.status();
+  }
   const size_t colon = text.find(':');
   Expected<ElementType> type = findElementType(text.substr(0, colon));
   if (!type)
@@ -226,6 +254,7 @@ const Buffer *Arguments::find(std::string_view name) const {
 }
 
 Expected<Arguments> makeArguments(const ssmrt::ptx::Kernel &kernel,
+                                  const std::vector<std::string> &buffers,
                                   const std::vector<std::string> &texts,
                                   DeviceMemory &memory) {
   if (texts.size() != kernel.parameters.size())
@@ -235,6 +264,9 @@ Expected<Arguments> makeArguments(const ssmrt::ptx::Kernel &kernel,
                         " arguments");
   Maker maker(memory);
   maker.arguments.bytes.resize(kernel.parameterBytes);
+  for (const std::string &buffer : buffers)
+    if (Expected<uint64_t> address = maker.addBuffer(buffer); !address)
+      return address.status();
   for (size_t i = 0; i < texts.size(); ++i)
     if (Status status = maker.add(texts[i], kernel.parameters[i]); !status)
       return status;

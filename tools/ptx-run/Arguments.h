@@ -39,7 +39,10 @@ struct Arguments {
 ///   map:NAME:TYPE:N0xN1...[/S1x...]:B0xB1...[:SWIZZLE]  the 128 bytes of a
 ///     map of a tensor in a buffer, see TensorMap.h: extents and box, innermost
 ///     first, strides in bytes (default: dense) and bytes of the swizzle
+/// The elements of a list:A,B,... may be pointers as well. `buffers` are made
+/// first, like those of parameters, for such pointers.
 Expected<Arguments> makeArguments(const ssmrt::ptx::Kernel &kernel,
+                                  const std::vector<std::string> &buffers,
                                   const std::vector<std::string> &texts,
                                   ssmrt::ptx::DeviceMemory &memory);
 

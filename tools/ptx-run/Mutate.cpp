@@ -12,6 +12,7 @@
 #include <cctype>
 #include <cstddef>
 #include <cstdlib>
+#include <iterator>
 
 namespace ptxrun {
 
@@ -36,11 +37,19 @@ std::string joinLines(const std::vector<std::string> &lines) {
   return text;
 }
 
+/// A line without its comment, one space for each gap.
 std::string trim(const std::string &line) {
-  const size_t begin = line.find_first_not_of(" \t");
-  size_t end = line.find("//");
-  end = line.find_last_not_of(" \t", end == std::string::npos ? end : end - 1);
-  return begin == std::string::npos ? "" : line.substr(begin, end + 1 - begin);
+  std::string text;
+  for (char letter : line.substr(0, line.find("//"))) {
+    const bool isGap = letter == ' ' || letter == '\t';
+    if (!isGap)
+      text += letter;
+    else if (!text.empty() && text.back() != ' ')
+      text += ' ';
+  }
+  if (!text.empty() && text.back() == ' ')
+    text.pop_back();
+  return text;
 }
 
 /// The mnemonic of an instruction line, behind its guard.
@@ -93,6 +102,18 @@ bool accessesMemory(const std::string &mnemonic) {
   return false;
 }
 
+/// Whether what `mnemonic` orders may be seen at `other`: waits for copies and
+/// their groups at other instructions that order, and at copies; barriers at
+/// accesses to memory that somebody writes as well.
+bool isOrderedBy(const std::string &mnemonic, const std::string &other) {
+  if (isOrdering(other))
+    return true;
+  if (startsWith(mnemonic, "cp.async"))
+    return startsWith(other, "cp.async");
+  return accessesMemory(other) && !startsWith(other, "ld.global") &&
+         !startsWith(other, "ld.const");
+}
+
 /// A line with one instruction that control passes straight through.
 bool isPlain(const std::string &line) {
   const std::string text = trim(line);
@@ -127,16 +148,8 @@ public:
   std::vector<Mutation> found;
 
 private:
-  void replace(Mutation::Kind kind, uint32_t number, std::string line) {
-    std::vector<std::string> edited = lines;
-    Mutation mutation;
-    mutation.kind = kind;
-    mutation.line = number;
-    mutation.before = trim(lines[number - 1]);
-    mutation.after = trim(line);
-    edited[number - 1] = std::move(line);
-    mutation.text = joinLines(edited);
-    found.push_back(std::move(mutation));
+  void replace(Mutation::Kind kind, uint32_t number, const std::string &line) {
+    found.push_back({kind, number, trim(lines[number - 1]), trim(line)});
   }
 
   void drop(uint32_t number) { replace(Mutation::Drop, number, ""); }
@@ -144,29 +157,22 @@ private:
   void move(uint32_t number) {
     if (!isPlain(lines[number - 1]))
       return;
-    // Past the next access: what lies between touches registers only, or the
-    // move would change nothing.
+    const std::string mnemonic = mnemonicOf(lines[number - 1]);
+    // Past the next instruction that it orders: what lies between does not
+    // notice.
     for (int step : {-1, 1}) {
       size_t other = number - 1;
       do
         other += static_cast<size_t>(step);
       while (other < lines.size() && isPlain(lines[other]) &&
-             !isOrdering(mnemonicOf(lines[other])) &&
-             !accessesMemory(mnemonicOf(lines[other])));
-      if (other >= lines.size() || !accessesMemory(mnemonicOf(lines[other])))
+             !isOrderedBy(mnemonic, mnemonicOf(lines[other])));
+      if (other >= lines.size() || !isPlain(lines[other]) ||
+          mnemonicOf(lines[other]) == mnemonic)
         continue;
-      std::vector<std::string> edited = lines;
-      const std::string moved = edited[number - 1];
-      edited.erase(edited.begin() + number - 1);
-      edited.insert(edited.begin() + static_cast<std::ptrdiff_t>(other), moved);
-      Mutation mutation;
-      mutation.kind = Mutation::Move;
-      mutation.line = number;
-      mutation.before = trim(lines[number - 1]);
-      mutation.after =
-          (step < 0 ? "before '" : "behind '") + trim(lines[other]) + "'";
-      mutation.text = joinLines(edited);
-      found.push_back(std::move(mutation));
+      found.push_back(
+          {Mutation::Move, number, trim(lines[number - 1]),
+           (step < 0 ? "before '" : "behind '") + trim(lines[other]) + "'",
+           other});
     }
   }
 
@@ -246,11 +252,25 @@ private:
     char *rest = nullptr;
     const int64_t value = std::strtoll(line.c_str() + comma + 1, &rest, 0);
     if (rest != line.c_str() + end)
-      return;
+      return bound(number, mnemonic);
     std::string changed = line;
     changed.replace(comma + 1, end - comma - 1,
                     " " + std::to_string(value - 1));
     replace(Mutation::Count, number, changed);
+  }
+
+  /// A comparison with a register takes in its bound, or leaves it out.
+  void bound(uint32_t number, const std::string &mnemonic) {
+    static constexpr std::pair<std::string_view, std::string_view> kNext[] = {
+        {".lt.", ".le."}, {".le.", ".lt."}, {".gt.", ".ge."}, {".ge.", ".gt."}};
+    std::string line = lines[number - 1];
+    for (const auto &[from, to] : kNext) {
+      const size_t place = line.find(from);
+      if (!startsWith(mnemonic, "setp.") || place == std::string::npos)
+        continue;
+      line.replace(place, from.size(), to);
+      return replace(Mutation::Count, number, line);
+    }
   }
 
   void parity(uint32_t number) {
@@ -289,6 +309,19 @@ std::string Mutation::describe() const {
   }
 }
 
+std::string Mutation::apply(std::string_view text) const {
+  std::vector<std::string> lines = splitLines(text);
+  const auto at = lines.begin() + (line - 1);
+  if (kind == Move) {
+    const std::string moved = *at;
+    lines.erase(at);
+    lines.insert(lines.begin() + static_cast<std::ptrdiff_t>(target), moved);
+  } else {
+    *at = after;
+  }
+  return joinLines(lines);
+}
+
 std::vector<Mutation> listMutations(std::string_view text,
                                     const std::vector<uint32_t> &lines) {
   Lister lister(text);
@@ -318,6 +351,34 @@ std::vector<Mutation> chooseMutations(std::vector<Mutation> all, size_t count,
       }
   }
   return chosen;
+}
+
+ssmrt::Expected<Mutation> findMutation(const std::vector<Mutation> &all,
+                                       std::string_view selection) {
+  static constexpr std::string_view kNames[] = {"drop",  "move",  "flip",
+                                                "shift", "count", "parity"};
+  static_assert(std::size(kNames) == Mutation::Parity + 1);
+  const size_t colon = selection.find(':');
+  const auto *name = std::find(std::begin(kNames), std::end(kNames),
+                               selection.substr(0, colon));
+  if (colon == std::string_view::npos || name == std::end(kNames))
+    return ssmrt::error("expected KIND:TEXT#N with drop, move, flip, shift, "
+                        "count or parity, got '" +
+                        std::string(selection) + "'");
+  const size_t hash = selection.find('#', colon);
+  const std::string text(selection.substr(colon + 1, hash - colon - 1));
+  size_t number = 1;
+  if (hash != std::string_view::npos)
+    number = std::strtoull(std::string(selection.substr(hash + 1)).c_str(),
+                           nullptr, 10);
+  size_t found = 0;
+  for (const Mutation &mutation : all)
+    if (mutation.kind == name - kNames &&
+        mutation.describe().find(text) != std::string::npos &&
+        ++found == number)
+      return mutation;
+  return ssmrt::error("no mutant '" + std::string(selection) + "', " +
+                      std::to_string(found) + " match");
 }
 
 } // namespace ptxrun

@@ -7,6 +7,8 @@
 
 #pragma once
 
+#include "runtime/Status.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,17 +23,20 @@ struct Mutation {
     Move,   ///< it stands one instruction earlier or later
     Flip,   ///< a guard or a comparison is turned around
     Shift,  ///< an address moves by one access
-    Count,  ///< a bound or step of an integer is off by one
+    Count,  ///< a bound, step or mask of an integer is off by one
     Parity, ///< a wait has the wrong parity
   };
   Kind kind = Drop;
   uint32_t line = 0;
   std::string before; ///< the line without indentation
   std::string after;  ///< what stands there now, or how it moved
-  std::string text;   ///< the whole file
+  /// Moves: where the line stands then, from 0, when it has been taken out.
+  size_t target = 0;
 
   /// "line 7: drop 'bar.sync 0;'".
   std::string describe() const;
+  /// `text`, whose mutation this is, with the edit.
+  std::string apply(std::string_view text) const;
 };
 
 /// Every edit of the lines in `lines` (sorted), in the order of the text.
@@ -42,5 +47,10 @@ std::vector<Mutation> listMutations(std::string_view text,
 /// drawn evenly as long as they last.
 std::vector<Mutation> chooseMutations(std::vector<Mutation> all, size_t count,
                                       uint64_t seed);
+
+/// The edit "KIND:TEXT#N": of those of a kind ("drop", "move", ...) whose
+/// description has TEXT in it, the N-th, from 1; without #N the first.
+ssmrt::Expected<Mutation> findMutation(const std::vector<Mutation> &all,
+                                       std::string_view selection);
 
 } // namespace ptxrun

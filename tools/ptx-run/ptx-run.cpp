@@ -23,14 +23,16 @@ namespace ptxrun {
 namespace {
 
 constexpr int kWrongUsage = 2;
+constexpr uint32_t kWarpThreads = 32;
 
 struct RunOptions {
   std::string file;
   std::string kernel;
   std::vector<uint32_t> grid = {1};
-  std::vector<uint32_t> block = {32};
+  std::vector<uint32_t> block;
   std::vector<uint32_t> cluster = {1};
   uint32_t shared = 0;
+  std::vector<std::string> buffers;
   std::vector<std::string> arguments;
   std::vector<std::string> prints;
   std::vector<std::string> expectations;
@@ -47,6 +49,7 @@ struct RunOptions {
   uint64_t limit = std::numeric_limits<uint64_t>::max();
   size_t mutants = 0;
   uint64_t mutateSeed = 0;
+  std::vector<std::string> selections;
   std::string harness;
 };
 
@@ -69,14 +72,19 @@ struct Run {
 Status runKernel(const RunOptions &options, const ssmrt::ptx::Module &module,
                  const ssmrt::ptx::Kernel &kernel, uint64_t seed, Run &run) {
   Expected<Arguments> arguments =
-      makeArguments(kernel, options.arguments, run.memory);
+      makeArguments(kernel, options.buffers, options.arguments, run.memory);
   if (!arguments)
     return arguments.status();
   run.arguments = std::move(*arguments);
   ssmrt::ptx::Launch launch;
   launch.kernel = kernel.name;
   launch.grid = extent(options.grid);
-  launch.block = extent(options.block);
+  if (!options.block.empty())
+    launch.block = extent(options.block);
+  else if (kernel.requiredBlock.x)
+    launch.block = kernel.requiredBlock;
+  else
+    launch.block.x = kWarpThreads;
   launch.cluster = extent(options.cluster);
   launch.dynamicShared = options.shared;
   launch.parameters = run.arguments.bytes;
@@ -160,10 +168,10 @@ std::string compareRuns(const Run &expected, const Run &got) {
 }
 
 /// What kills a mutant, or "".
-std::string tryMutant(const RunOptions &options, const Mutation &mutation,
+std::string tryMutant(const RunOptions &options, const std::string &mutant,
                       const std::string &kernelName, const Run &reference) {
   Expected<ssmrt::ptx::Module> module =
-      ssmrt::ptx::Module::parse(mutation.text, "mutant");
+      ssmrt::ptx::Module::parse(mutant, "mutant");
   if (!module)
     return module.status().message;
   const ssmrt::ptx::Kernel *kernel = module->findKernel(kernelName);
@@ -185,12 +193,12 @@ std::string tryMutant(const RunOptions &options, const Mutation &mutation,
 
 /// As tryMutant, by a command that gets the path of the mutant for "{}".
 Expected<std::string> tryHarness(const RunOptions &options,
-                                 const Mutation &mutation) {
+                                 const std::string &mutant) {
   const std::string path = (std::filesystem::temp_directory_path() /
                             ("mutant-" + std::to_string(getpid()) + ".ptx"))
                                .string();
   std::ofstream file(path, std::ios::binary);
-  file << mutation.text;
+  file << mutant;
   file.close();
   if (!file)
     return ssmrt::error("cannot write '" + path + "'");
@@ -212,16 +220,29 @@ Status runMutants(const RunOptions &options, const std::string &text,
           runKernel(options, module, kernel, options.seed, reference);
       !status)
     return status;
-  const std::vector<Mutation> mutations =
-      chooseMutations(listMutations(text, linesOf(module, kernel)),
-                      options.mutants, options.mutateSeed);
+  std::vector<Mutation> mutations =
+      listMutations(text, linesOf(module, kernel));
+  if (options.mutants) {
+    mutations = chooseMutations(std::move(mutations), options.mutants,
+                                options.mutateSeed);
+  } else {
+    std::vector<Mutation> selected;
+    for (const std::string &selection : options.selections) {
+      Expected<Mutation> mutation = findMutation(mutations, selection);
+      if (!mutation)
+        return mutation.status();
+      selected.push_back(std::move(*mutation));
+    }
+    mutations = std::move(selected);
+  }
   size_t killed = 0;
   for (const Mutation &mutation : mutations) {
+    const std::string mutant = mutation.apply(text);
     std::string killer;
     if (options.harness.empty()) {
-      killer = tryMutant(options, mutation, kernel.name, reference);
+      killer = tryMutant(options, mutant, kernel.name, reference);
     } else {
-      Expected<std::string> result = tryHarness(options, mutation);
+      Expected<std::string> result = tryHarness(options, mutant);
       if (!result)
         return result.status();
       killer = std::move(*result);
@@ -255,7 +276,7 @@ Status run(const RunOptions &options) {
   if (!kernel)
     return ssmrt::error("no kernel '" + options.kernel + "' in " +
                         options.file + ", see --list");
-  if (options.mutants)
+  if (options.mutants || !options.selections.empty())
     return runMutants(options, text, *module, *kernel);
   for (unsigned i = 0; i < options.seeds; ++i) {
     Run last;
@@ -279,7 +300,9 @@ void addOptions(CLI::App &app, RunOptions &options) {
   app.add_option("--grid", options.grid, "blocks: X, X,Y or X,Y,Z")
       ->delimiter(',')
       ->expected(1, 3);
-  app.add_option("--block", options.block, "threads: X, X,Y or X,Y,Z")
+  app.add_option("--block", options.block,
+                 "threads: X, X,Y or X,Y,Z; if left out, what the kernel "
+                 "requires, or 32")
       ->delimiter(',')
       ->expected(1, 3);
   app.add_option("--cluster", options.cluster, "blocks of a cluster")
@@ -292,7 +315,13 @@ void addOptions(CLI::App &app, RunOptions &options) {
                  "map:NAME:TYPE:EXTENTS[/STRIDES]:BOX[:SWIZZLE] (128x64, "
                  "innermost first); CONTENT is none, zeros, iota, "
                  "iota*STEP, random, random:SEED, const:V, list:A,B,... or "
-                 "file:PATH, and may end in :readonly")
+                 "file:PATH, and may end in :readonly; a list may have "
+                 "&NAME+BYTES as well")
+      ->allow_extra_args(false)
+      ->delimiter('\0');
+  app.add_option("--buffer", options.buffers,
+                 "NAME=TYPE[N]:CONTENT that no parameter but another buffer "
+                 "points to")
       ->allow_extra_args(false)
       ->delimiter('\0');
   app.add_option("--print", options.prints, "print NAME or NAME[FROM:TO]")
@@ -321,6 +350,12 @@ void addOptions(CLI::App &app, RunOptions &options) {
   app.add_option("--mutants", options.mutants,
                  "plant that many faults, one at a time, and say which the "
                  "checks or the results give away");
+  app.add_option("--mutant", options.selections,
+                 "plant this one: KIND:TEXT#N, the N-th of a kind (drop, "
+                 "move, flip, shift, count, parity) whose description has "
+                 "TEXT in it")
+      ->allow_extra_args(false)
+      ->delimiter('\0');
   app.add_option("--mutate-seed", options.mutateSeed, "choice of faults");
   app.add_option("--harness", options.harness,
                  "command that runs a mutant instead, {} is its file; it is "
