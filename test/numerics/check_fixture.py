@@ -43,9 +43,10 @@ class Checker:
         subprocess.run(
             [o.ssmc, "compile", o.fixture, "-o", artifact,
              f"--target={o.target}", f"--precision={o.precision}"], check=True)
+        schedule = [f"--ptx-seed={o.ptx_seed}"] if o.device == "ptx" else []
         return [o.runner, artifact, "--weights", o.fixture, "--no-cache",
                 f"--precision={o.precision}", f"--threads={o.threads}",
-                f"--device={o.device}"]
+                f"--device={o.device}", *schedule]
 
     def run(self, command, prompts, count, extra=()):
         arguments = list(command)
@@ -170,6 +171,8 @@ def main():
     parser.add_argument("--prefill-chunk", type=int)
     parser.add_argument("--batch", action="store_true", help="all prompts at once")
     parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--ptx-seed", type=int, default=0,
+                        help="schedule of warps with --device=ptx")
     options = parser.parse_args()
     if options.device == "cpu" and not runs_here(options.target):
         print(f"this processor cannot run {options.target}")
