@@ -74,27 +74,41 @@ Flow checkAlignment(const Request &request) {
   return Flow::Next;
 }
 
+/// Removes the first of `lanes` and those whose accesses of `bytes` repeat or
+/// follow it. Returns the end of the run.
+uint64_t takeRun(uint32_t &lanes, const uint64_t *offset, uint32_t bytes) {
+  uint64_t end = offset[lowestLane(lanes)] + bytes;
+  for (lanes &= lanes - 1; lanes; lanes &= lanes - 1) {
+    const uint64_t next = offset[lowestLane(lanes)];
+    if (next == end)
+      end += bytes;
+    else if (next + bytes != end)
+      break;
+  }
+  return end;
+}
+
 Flow checkWritten(const Request &request, const uint8_t *written,
                   const uint64_t *offset) {
-  for (uint32_t lanes = request.mask; lanes; lanes &= lanes - 1) {
-    const uint32_t lane = lowestLane(lanes);
-    if (!isWritten(written, offset[lane], request.bytes))
-      return request.fail(lane, "reads bytes that were never written");
+  for (uint32_t lanes = request.mask; lanes;) {
+    const uint32_t run = lanes;
+    const uint64_t first = offset[lowestLane(lanes)];
+    const uint64_t end = takeRun(lanes, offset, request.bytes);
+    if (isWritten(written, first, end - first))
+      continue;
+    for (uint32_t rest = run; rest; rest &= rest - 1)
+      if (!isWritten(written, offset[lowestLane(rest)], request.bytes))
+        return request.fail(lowestLane(rest),
+                            "reads bytes that were never written");
   }
   return Flow::Next;
 }
 
-/// Lanes whose accesses follow each other are marked at once.
 void markLanes(const Request &request, uint8_t *written,
                const uint64_t *offset) {
   for (uint32_t lanes = request.mask; lanes;) {
     const uint64_t first = offset[lowestLane(lanes)];
-    uint64_t end = first;
-    while (lanes && offset[lowestLane(lanes)] == end) {
-      end += request.bytes;
-      lanes &= lanes - 1;
-    }
-    markWritten(written, first, end - first);
+    markWritten(written, first, takeRun(lanes, offset, request.bytes) - first);
   }
 }
 
@@ -115,15 +129,21 @@ Flow checkRaces(const Request &request, Shadow &shadow, const uint64_t *offset,
   const bool reads =
       request.kind == AccessKind::Read || request.kind == AccessKind::Atomic;
   const uint32_t choice = block.worker->random.below(2);
-  for (uint32_t lanes = request.mask; lanes; lanes &= lanes - 1) {
+  for (uint32_t lanes = request.mask; lanes;) {
     const uint32_t lane = lowestLane(lanes);
     now.lane = static_cast<uint8_t>(lane);
+    uint32_t same = uint32_t(1) << lane;
+    lanes &= lanes - 1;
     if (now.strong)
       orderStrong(warp, instruction, lane, key + offset[lane], reads, writes);
+    else // Lanes that read the same bytes do it at once.
+      for (; !writes && lanes && offset[lowestLane(lanes)] == offset[lane];
+           lanes &= lanes - 1)
+        same |= lanes & -lanes;
     const Stamp *other = nullptr;
     shadow.forCells(offset[lane], request.bytes, [&](Cell &cell) {
       other = writes ? recordWrite(warp, now, cell)
-                     : recordRead(warp, now, cell, choice);
+                     : recordRead(warp, now, same, cell, choice);
       if (!other && request.kind == AccessKind::AsyncWrite)
         cell.write.epoch = kInFlight;
       if (!other && instruction.nonCoherent && cell.write.exists())
@@ -131,7 +151,7 @@ Flow checkRaces(const Request &request, Shadow &shadow, const uint64_t *offset,
       return !other;
     });
     if (other)
-      return request.fail(lane, describeRace(request.warp, *other));
+      return request.fail(now.lane, describeRace(request.warp, *other));
   }
   return Flow::Next;
 }

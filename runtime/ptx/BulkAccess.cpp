@@ -64,7 +64,8 @@ Flow recordBulk(const Request &request, Shadow &shadow, uint64_t offset) {
       return false;
     }
     other = range.writes ? recordWrite(warp, now, cell)
-                         : recordRead(warp, now, cell, choice);
+                         : recordRead(warp, now, uint32_t(1) << request.lane,
+                                      cell, choice);
     if (other || !inFlight)
       return !other;
     if (range.writes)

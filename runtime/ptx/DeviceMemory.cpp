@@ -7,6 +7,7 @@
 
 #include "runtime/ptx/DeviceMemory.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -37,9 +38,24 @@ void markWritten(uint8_t *written, uint64_t offset, uint64_t bytes) {
 }
 
 bool isWritten(const uint8_t *written, uint64_t offset, uint64_t bytes) {
-  for (; bytes; ++offset, --bytes)
-    if (!(written[offset / 8] >> offset % 8 & 1))
+  while (bytes) {
+    const uint64_t bit = offset % 8;
+    uint64_t word;
+    if (bit == 0 && bytes >= 8 * sizeof(word)) {
+      std::memcpy(&word, written + offset / 8, sizeof(word));
+      if (~word)
+        return false;
+      offset += 8 * sizeof(word);
+      bytes -= 8 * sizeof(word);
+      continue;
+    }
+    const uint64_t part = std::min<uint64_t>(bytes, 8 - bit);
+    const unsigned mask = ((1u << part) - 1) << bit;
+    if ((written[offset / 8] & mask) != mask)
       return false;
+    offset += part;
+    bytes -= part;
+  }
   return true;
 }
 

@@ -32,12 +32,12 @@ Shadow::Page &Shadow::at(uint64_t index) {
   return *page;
 }
 
-void Shadow::refine(Page &page) {
-  std::vector<Cell> cells(kPageBytes);
-  for (uint64_t i = 0; i < kPageBytes; ++i)
-    cells[i] = page.cells[i >> page.shift];
+void Shadow::refine(Page &page, unsigned shift) {
+  std::vector<Cell> cells(kPageBytes >> shift);
+  for (uint64_t i = 0; i < cells.size(); ++i)
+    cells[i] = page.cells[i >> (page.shift - shift)];
   page.cells = std::move(cells);
-  page.shift = 0;
+  page.shift = shift;
 }
 
 //===----------------------------------------------------------------------===//
@@ -215,22 +215,25 @@ void orderStrong(Warp &warp, const Instruction &instruction, uint32_t lane,
 // Accesses
 //===----------------------------------------------------------------------===//
 
-bool isOrdered(const Warp &warp, uint32_t lane, const Stamp &stamp) {
+/// Whether `stamp` is ordered before what any lane of the warp does now.
+static bool isKnown(const Warp &warp, const Stamp &stamp) {
   if (stamp.epoch == kInFlight)
     return false;
-  const WarpOrder &order = warp.order;
-  const bool sameBlock = stamp.block == numberOf(warp);
-  if (sameBlock) {
-    if (stamp.agent == warp.index && stamp.lane == lane && !stamp.many)
-      return true;
-    if (order.clock.covers(stamp))
-      return true;
-  } else {
-    auto other = order.others.find(stamp.block);
-    if (other != order.others.end() && other->second.covers(stamp))
-      return true;
-  }
-  for (const WarpOrder::Pending &pending : order.pending)
+  if (stamp.block == numberOf(warp))
+    return warp.order.clock.covers(stamp);
+  auto other = warp.order.others.find(stamp.block);
+  return other != warp.order.others.end() && other->second.covers(stamp);
+}
+
+bool isOrdered(const Warp &warp, uint32_t lane, const Stamp &stamp) {
+  if (isKnown(warp, stamp))
+    return true;
+  if (stamp.epoch == kInFlight)
+    return false;
+  if (stamp.block == numberOf(warp) && stamp.agent == warp.index &&
+      stamp.lane == lane && !stamp.many)
+    return true;
+  for (const WarpOrder::Pending &pending : warp.order.pending)
     if (pending.lanes >> lane & 1) {
       auto known = pending.clocks.find(stamp.block);
       if (known != pending.clocks.end() && known->second.covers(stamp))
@@ -239,18 +242,23 @@ bool isOrdered(const Warp &warp, uint32_t lane, const Stamp &stamp) {
   return false;
 }
 
-const Stamp *recordRead(const Warp &warp, const Stamp &now, Cell &cell,
-                        uint32_t choice) {
+const Stamp *recordRead(const Warp &warp, Stamp &now, uint32_t lanes,
+                        Cell &cell, uint32_t choice) {
   if (cell.write.exists() && !(cell.write.strong && now.strong) &&
-      !isOrdered(warp, now.lane, cell.write))
-    return &cell.write;
+      !isKnown(warp, cell.write))
+    for (uint32_t rest = lanes; rest; rest &= rest - 1)
+      if (!isOrdered(warp, lowestLane(rest), cell.write)) {
+        now.lane = static_cast<uint8_t>(lowestLane(rest));
+        return &cell.write;
+      }
+  const bool isShared = (lanes & (lanes - 1)) != 0;
   Stamp *place = nullptr;
   for (Stamp &read : cell.reads) {
     if (read.exists() && read.block == now.block && read.agent == now.agent) {
       const bool many = read.many || read.lane != now.lane;
       const bool known = read.epoch < warp.order.clock.all[now.agent];
       read = now;
-      read.many = many && !known;
+      read.many = isShared || (many && !known);
       return nullptr;
     }
     if (!read.exists())
@@ -259,7 +267,10 @@ const Stamp *recordRead(const Warp &warp, const Stamp &now, Cell &cell,
   for (Stamp &read : cell.reads)
     if (!place && isOrdered(warp, now.lane, read))
       place = &read;
-  *(place ? place : &cell.reads[choice & 1]) = now;
+  if (!place)
+    place = &cell.reads[choice & 1];
+  *place = now;
+  place->many = isShared;
   return nullptr;
 }
 

@@ -98,9 +98,10 @@ void orderStrong(Warp &warp, const Instruction &instruction, uint32_t lane,
 bool isOrdered(const Warp &warp, uint32_t lane, const Stamp &stamp);
 
 /// Records an access in `cell`. Returns the access that races with it, or
-/// null.
-const Stamp *recordRead(const Warp &warp, const Stamp &now, Cell &cell,
-                        uint32_t choice);
+/// null. A read is that of all `lanes`; `now.lane` is one of them, and the one
+/// that races if any does.
+const Stamp *recordRead(const Warp &warp, Stamp &now, uint32_t lanes,
+                        Cell &cell, uint32_t choice);
 const Stamp *recordWrite(const Warp &warp, const Stamp &now, Cell &cell);
 
 } // namespace ssmrt::ptx

@@ -39,8 +39,8 @@ struct Cell {
   Stamp reads[2];
 };
 
-/// Cells of a range of bytes. A page has a cell per 4 bytes until something
-/// accesses a part of them, then a cell per byte.
+/// Cells of a range of bytes. A page has a cell per 16 bytes until something
+/// accesses a part of them, then one per 4 bytes, or per byte.
 class Shadow {
 public:
   static constexpr uint64_t kPageBytes = 256;
@@ -57,8 +57,8 @@ public:
       uint64_t inPage = offset % kPageBytes;
       const uint64_t part =
           bytes < kPageBytes - inPage ? bytes : kPageBytes - inPage;
-      if (page.shift && ((inPage | part) & 3))
-        refine(page);
+      if ((inPage | part) & ((uint64_t(1) << page.shift) - 1))
+        refine(page, (inPage | part) & 3 ? 0 : 2);
       const uint64_t end = (inPage + part) >> page.shift;
       for (uint64_t i = inPage >> page.shift; i < end; ++i)
         if (!body(page.cells[i]))
@@ -71,11 +71,11 @@ public:
 
 private:
   struct Page {
-    unsigned shift = 2;
+    unsigned shift = 4;
     std::vector<Cell> cells;
   };
   Page &at(uint64_t index);
-  void refine(Page &page);
+  void refine(Page &page, unsigned shift);
 
   std::vector<std::unique_ptr<Page>> pages;
 };
