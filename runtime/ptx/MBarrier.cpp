@@ -120,6 +120,12 @@ Flow executeChange(Warp &warp, const Instruction &instruction, uint32_t mask) {
       releaseTo(warp, together ? mask : uint32_t(1) << lane, barrier->arrived);
     barrier->pending -= value;
     completeIfDone(*owner[lane], *barrier);
+    // Who waits by parity cannot tell this phase from the one before the last.
+    if (races && barrier->phase > barrier->seen + 1)
+      return fail(warp, instruction, lane,
+                  "completes phase " + std::to_string(barrier->phase - 1) +
+                      " of the mbarrier at " + hex(offset[lane] + kSharedBase) +
+                      ", but nobody has waited for the one before");
   }
   return Flow::Next;
 }
@@ -149,6 +155,8 @@ Flow executeTest(Warp &warp, const Instruction &instruction, uint32_t mask) {
                   (warp.lanes<uint32_t>(instruction.source[1])[lane] & 1)
             : barrier->phase >
                   warp.lanes<uint64_t>(instruction.source[1])[lane];
+    if (isDone)
+      barrier->seen = barrier->phase;
     done |= uint32_t(isDone) << lane;
   }
   if (done == 0 && instruction.kind) {

@@ -133,6 +133,7 @@ struct MBarrier {
   uint32_t pending = 0;  ///< arrivals still to come
   int64_t bytes = 0;     ///< of asynchronous operations still to come
   uint32_t phase = 0;    ///< phases completed
+  uint32_t seen = 0;     ///< the same when somebody last waited with success
   Clocks arrived;        ///< what those who arrived have done
   Clocks completed;      ///< the same of completed phases
 };
