@@ -76,7 +76,7 @@ void addRunOptions(CLI::App &app, RunOptions &options) {
       ->capture_default_str();
   app.add_option("--device", options.device,
                  "where to run: ptx interprets code for GPUs, auto takes a GPU "
-                 "if there is one that an artifact has code for; "
+                 "if there is one (an artifact must have code for it); "
                  "SSMC_CUDA_DRIVER=FILE names its driver (default "
                  "libcuda.so.1)")
       ->check(CLI::IsMember({"auto", "cpu", "cuda", "ptx", "reference"}))
