@@ -159,11 +159,12 @@ static plan::VariantAttr variantOf(MLIRContext *context,
 static plan::VariantAttr variantOf(MLIRContext *context,
                                    const ssm::gpu::KernelInfo &form) {
   constexpr unsigned kSymbols = 4;
-  AffineMap none =
-      AffineMap::get(0, kSymbols, getAffineConstantExpr(0, context));
+  AffineExpr scratch =
+      form.scratch ? form.scratch : getAffineConstantExpr(0, context);
   return plan::VariantAttr::get(
       context, StringAttr::get(context, form.name), form.maxRows,
-      AffineMap::get(0, kSymbols, form.grid), none, form.block, form.shared);
+      AffineMap::get(0, kSymbols, form.grid),
+      AffineMap::get(0, kSymbols, scratch), form.block, form.shared);
 }
 
 /// Emits the forms of `kernel` into `kernels`.

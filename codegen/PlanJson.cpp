@@ -195,9 +195,9 @@ FailureOr<ordered_json> PlanWriter::kernelToJson(plan::KernelOp kernel,
   if (variant.getBlock()) {
     written["block"] = variant.getBlock();
     written["shared"] = variant.getShared();
-    return written;
+  } else {
+    written["offset"] = offsetOf(variant.getName());
   }
-  written["offset"] = offsetOf(variant.getName());
   written["scratch"] = expressionToJson(variant.getScratch().getResult(0));
   if (written["scratch"].is_null())
     return kernel.emitOpError("has a scratch size that the runtime cannot "

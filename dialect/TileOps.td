@@ -268,6 +268,15 @@ def Tile_ReduceWarpOp : Tile_Op<"reduce_warp", [AllTypesMatch<["value", "result"
   let hasVerifier = 1;
 }
 
+def Tile_FenceOp : Tile_Op<"fence"> {
+  let summary = "Orders the thread's accesses before it and behind it, for the device";
+  let description = [{
+    What the thread has written or seen before is visible, behind the fence of
+    another block's thread, to whom an atomic between the two fences has told of it.
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
 //===----------------------------------------------------------------------===//
 // Arithmetic
 //===----------------------------------------------------------------------===//

@@ -42,6 +42,8 @@ Executor::create(std::shared_ptr<Model> model, const StateStore &store,
                                rows / SSM_TILE_ROWS + 2 * sequences, rows};
     if (Status status = device.prepare(largest); !status)
       return status;
+    if (Status status = executor->allocateScratch(largest); !status)
+      return status;
     if (!device.sharesHostMemory()) {
       Expected<DeviceBuffer> area = DeviceBuffer::allocate(
           device, CallTable::packedBytes(largest, store.maxPages()),
@@ -55,6 +57,22 @@ Executor::create(std::shared_ptr<Model> model, const StateStore &store,
       executor->findSharedBuffers(plan);
     return executor;
   });
+}
+
+Status Executor::allocateScratch(const SymbolValues &largest) {
+  const Plan &plan = model->plan();
+  if (!plan.isGpu)
+    return {};
+  for (const PlanKernel &kernel : plan.kernels) {
+    const int64_t bytes = kernel.scratch.evaluate(largest);
+    Expected<DeviceBuffer> memory = DeviceBuffer::allocate(
+        device, bytes < kLargestSize ? bytes : -1,
+        "scratch of kernel '" + kernel.name + "'", PageSize::Large);
+    if (!memory)
+      return memory.status();
+    scratch.push_back(*std::move(memory));
+  }
+  return {};
 }
 
 Executor::~Executor() {
@@ -237,6 +255,8 @@ Status Executor::launch(const PlanLaunch &launch, const Context &call,
   arguments.clear();
   for (const PlanArgument &argument : launch.arguments)
     arguments.push_back(resolve(argument, call, layer));
+  if (!scratch.empty() && scratch[variant->kernel].size() > 0)
+    arguments.push_back(scratch[variant->kernel].address());
   const DeviceLaunch resolved{variant->kernel,
                               variant->grid.evaluate(call.symbols), arguments};
   ++launchCount;

@@ -106,6 +106,7 @@ private:
   /// overwrites.
   Expected<const char *> readBuffer(int64_t index, int64_t rows);
 
+  Status allocateScratch(const SymbolValues &largest);
   void findSharedBuffers(const Plan &plan);
   Status poisonBefore(const std::vector<PlanLaunch> &launches, size_t index,
                       const SymbolValues &symbols);
@@ -114,6 +115,8 @@ private:
   Device &device;
   const StateStore &store;
   DeviceBuffer arena;
+  /// Scratch memory of each kernel of a GPU.
+  std::vector<DeviceBuffer> scratch;
   /// Tokens and table of sequences of a call, if the device needs a copy.
   DeviceBuffer tableArea;
   std::vector<char> tableBytes;

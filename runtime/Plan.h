@@ -26,7 +26,10 @@ namespace ssmrt {
 struct PlanKernel {
   std::string name;
   int64_t offset = 0; ///< in the code image
-  Expression scratch; ///< bytes for each thread
+  /// Bytes for each thread. For GPUs, of the kernel: where there are some,
+  /// their address is the last argument of a launch; they are zero before the
+  /// first and a launch finds what the one before has left.
+  Expression scratch;
   /// For GPUs: threads of a block, and bytes of shared memory that a launch
   /// adds to what the kernel declares.
   int64_t block = 0;

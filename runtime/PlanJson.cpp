@@ -111,8 +111,8 @@ private:
       readDescription(json, kernel);
     } else {
       kernel.offset = json.field("offset").integer(0, kLargestSize);
-      kernel.scratch = Expression::read(json.field("scratch"));
     }
+    kernel.scratch = Expression::read(json.field("scratch"));
     plan.kernels.push_back(std::move(kernel));
   }
 

@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // The kernel of decode attention, whose queries are rotated on their way to
-// shared memory; the block's key and value go to their page before. A block has
-// all query heads of its key, so nobody else reads what it appends.
+// shared memory; the key and value of the row go to their page before. The
+// block whose chunk has them appends them. It has all query heads of the key,
+// so nobody else reads what it appends.
 //
 //===----------------------------------------------------------------------===//
 
@@ -46,7 +47,9 @@ void AttentionStepKernel::loadQueries(Sequences &sequences, Value sequence,
   rotation.prepare(position);
   Value source = query.row(b, row);
   rotateQueries(source);
-  append(source, sequences.page(sequence, b.div(position, kPageTokens)));
+  b.ifThen(hasLast, [&] {
+    append(source, sequences.page(sequence, b.div(position, kPageTokens)));
+  });
 }
 
 void AttentionStepKernel::rotateQueries(Value source) {

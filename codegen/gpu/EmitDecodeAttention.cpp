@@ -5,16 +5,24 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A block is one key/value head of one sequence, with the query heads that
-// share it as rows. Panels of 32 keys are dealt to its warps by their absolute
-// number:
+// The keys of a row are cut into chunks, by its position alone. A block has
+// some chunks of one key/value head of one sequence, with the query heads that
+// share it as rows; how many blocks take turns at the chunks depends on the
+// number of sequences, so that a grid has about as many blocks as the chip has
+// multiprocessors. Panels of 32 keys of a chunk are dealt to the block's warps:
 //
 //   scores   lanes are keys; the queries come out of shared memory
 //   softmax  the maximum over the lanes; every lane sums its own keys
 //   values   lanes are dimensions; probabilities come by shuffles
 //
-// In the end the warps' outputs are joined in the order of the warps, so a
-// row's bits depend on its position only.
+// In the end of a chunk the warps' outputs are joined in the order of the
+// warps. A row of one chunk is done; else each chunk goes to the scratch memory
+// of the kernel, and the block that arrives last joins them in their order. So
+// a row's bits depend on its position only. The scratch memory of a key/value
+// head's rows, in floats, `C` = mostChunks:
+//
+//   counter of arrived blocks [8] | maxima [C][rows] | sums [C][rows] |
+//   outputs [C][rows][headDim]
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,7 +37,23 @@ static constexpr int64_t kWarps = 8;
 /// Registers that a lane may spend on outputs.
 static constexpr int64_t kMaxOutputs = 64, kMaxRows = 16;
 /// Dimensions of keys, and values, whose loads are under way together.
-static constexpr int64_t kDimUnroll = 8, kKeyUnroll = 4;
+static constexpr int64_t kDimUnroll = 16, kKeyUnroll = 8;
+/// Most chunks of a row: a lane each when they are joined.
+static constexpr int64_t kMostChunks = tile::kWarpLanes;
+/// Floats in front of the chunks of a row in scratch memory, and what its size
+/// is a multiple of: a sector.
+static constexpr int64_t kSectorFloats = 8;
+/// Outputs of chunks whose loads are under way together.
+static constexpr int64_t kChunkUnroll = 4;
+
+/// Quotient of numbers from 0 to 2^31 - 1; 64 bits take ten times as long.
+static Value quotient(TileBuilder &b, Value lhs, Value rhs) {
+  auto narrow = [&](Value value) -> Value {
+    return arith::TruncIOp::create(b, b.getI32Type(), value);
+  };
+  Value result = arith::DivUIOp::create(b, narrow(lhs), narrow(rhs));
+  return arith::ExtUIOp::create(b, b.getI64Type(), result);
+}
 
 void DecodeKernel::choose() {
   constexpr int64_t kLanes = tile::kWarpLanes;
@@ -40,30 +64,90 @@ void DecodeKernel::choose() {
   parts = llvm::divideCeil(group, most);
   rows = llvm::divideCeil(group, parts);
   queryDim = llvm::alignTo(headDim, 4);
+  units = pages.heads * parts;
+  mostChunks = std::clamp<int64_t>(
+      llvm::PowerOf2Ceil(llvm::divideCeil(b.target.multiprocessors, units)), 2,
+      kMostChunks);
 }
 
-KernelInfo DecodeKernel::emit(ModuleOp module, StringRef name) {
-  constexpr int64_t kBlock = kWarps * tile::kWarpLanes;
-  Sequences sequences = addArguments(b.startKernel(module, name, kBlock));
+int64_t DecodeKernel::scratchFloats() const {
+  return llvm::alignTo(kSectorFloats + mostChunks * rows * (2 + headDim),
+                       kSectorFloats);
+}
+
+void DecodeKernel::allocateShared() {
   queries = b.allocShared(rows * queryDim);
   maxima = b.allocShared(kWarps * rows);
   sums = b.allocShared(kWarps * rows);
   outputs = b.allocShared(kWarps * rows * headDim);
+  factors = b.allocShared(rows * kMostChunks);
+  arrivals = b.allocShared(b.getI32Type(), 1);
+}
 
-  int64_t blocks = pages.heads * parts;
-  Value sequence = b.div(b.blockId(), blocks);
-  Value unit = b.rem(b.blockId(), blocks);
+/// What the block is to do. Blocks of the first chunks come first: those that
+/// have no chunk are the last.
+void DecodeKernel::takeBlock(Sequences &sequences) {
+  Value count = sequences.sequences();
+  splits = quotient(b, b.add(count, mostChunks - 1), count);
+  Value all = b.mul(count, units);
+  split = quotient(b, b.blockId(), all);
+  Value number = b.sub(b.blockId(), b.mul(split, all));
+  sequence = b.div(number, units);
+  Value unit = b.rem(number, units);
   kvHead = b.div(unit, parts);
   firstHead = b.add(b.mul(kvHead, group), b.mul(b.rem(unit, parts), rows));
   position = sequences.position(sequence);
+
+  Value memory = b.at(scratch, b.mul(number, scratchFloats()));
+  counter = b.cast(memory, b.getI32Type());
+  chunkMaxima = b.at(memory, kSectorFloats);
+  chunkSums = b.at(chunkMaxima, mostChunks * rows);
+  chunkOutputs = b.at(chunkSums, mostChunks * rows);
+}
+
+/// A chunk has a panel for each warp, or a multiple of that.
+void DecodeKernel::findChunks() {
   begin = firstKey(position);
-  Value row = sequences.firstRow(sequence);
-  loadQueries(sequences, sequence, row);
-  b.barrier();
-  joinWarps(emitPanels(sequences, sequence), row);
+  firstPanel = b.div(begin, kPanelTokens);
+  endPanel = b.add(b.div(position, kPanelTokens), 1);
+  Value rounds = b.div(b.add(b.sub(endPanel, firstPanel), kWarps - 1), kWarps);
+  Value ofChunk = b.div(b.add(rounds, mostChunks - 1), mostChunks);
+  chunkPanels = b.mul(ofChunk, kWarps);
+  chunks = quotient(b, b.sub(b.add(rounds, ofChunk), 1), ofChunk);
+  Value last = b.sub(chunks, 1);
+  Value turn = quotient(b, last, splits);
+  hasLast =
+      b.cmp(arith::CmpIPredicate::eq, b.sub(last, b.mul(turn, splits)), split);
+}
+
+KernelInfo DecodeKernel::emit(ModuleOp module, StringRef name) {
+  constexpr int64_t kBlock = kWarps * tile::kWarpLanes;
+  tile::FuncOp function = b.startKernel(module, name, kBlock);
+  Sequences sequences = addArguments(function);
+  scratch = KernelArgs(b, function).scratch();
+  allocateShared();
+  takeBlock(sequences);
+  findChunks();
+  // All threads of a block agree on what chunks there are.
+  b.ifThen(b.less(split, chunks), [&] {
+    Value row = sequences.firstRow(sequence);
+    loadQueries(sequences, sequence, row);
+    b.barrier();
+    b.forLoop(split, chunks, splits, [&](Value chunk) {
+      joinWarps(emitPanels(sequences, chunk), row, chunk);
+      b.barrier();
+    });
+    b.ifThen(b.less(b.i64(1), chunks), [&] { joinChunks(row); });
+  });
   b.finishKernel();
-  AffineExpr all = symbolOf(CallSymbol::Sequences, b.getContext());
-  return {name.str(), all * blocks};
+
+  MLIRContext *context = b.getContext();
+  AffineExpr all = symbolOf(CallSymbol::Sequences, context) * units;
+  AffineExpr most = getAffineConstantExpr(mostChunks, context);
+  KernelInfo kernel{
+      name.str(), all * most.ceilDiv(symbolOf(CallSymbol::Sequences, context))};
+  kernel.scratch = all * (scratchFloats() * int64_t(sizeof(float)));
+  return kernel;
 }
 
 /// Rows behind the group repeat its last head.
@@ -78,16 +162,15 @@ void DecodeKernel::loadQueries(Sequences &, Value, Value row) {
   });
 }
 
-/// Maxima, sums (of each lane) and outputs of the rows over the warp's panels.
-Values DecodeKernel::emitPanels(Sequences &sequences, Value sequence) {
+/// Maxima, sums (of each lane) and outputs of the rows over the warp's panels
+/// of a chunk.
+Values DecodeKernel::emitPanels(Sequences &sequences, Value chunk) {
   Values running(rows, b.f32(kNoScore));
   running.append(rows, b.f32(0));
   running.append(rows * vectors, b.constant(vectorType(), 0));
-  Value first = b.div(begin, kPanelTokens);
-  Value skipped =
-      b.rem(b.sub(b.add(b.warp(), kWarps), b.rem(first, kWarps)), kWarps);
-  Value end = b.add(b.div(position, kPanelTokens), 1);
-  return b.forLoop(b.add(first, skipped), end, b.i64(kWarps), running,
+  Value first = b.add(firstPanel, b.mul(chunk, chunkPanels));
+  Value end = b.min(b.add(first, chunkPanels), endPanel);
+  return b.forLoop(b.add(first, b.warp()), end, b.i64(kWarps), running,
                    [&](Value panel, ValueRange carried) {
                      constexpr int64_t kPanels = kPageTokens / kPanelTokens;
                      Value page =
@@ -211,7 +294,7 @@ Values DecodeKernel::loadValues(Value valuePage, Value token) {
   return line;
 }
 
-void DecodeKernel::joinWarps(Values running, Value row) {
+void DecodeKernel::joinWarps(Values running, Value row, Value chunk) {
   Value firstOfWarp = b.mul(b.warp(), rows);
   for (int64_t r = 0; r < rows; ++r) {
     Value place = b.add(firstOfWarp, r);
@@ -223,7 +306,7 @@ void DecodeKernel::joinWarps(Values running, Value row) {
               b.add(b.mul(place, headDim), dimOf(v)), dimMask(v));
   }
   b.barrier();
-  Value endHead = b.mul(b.add(kvHead, 1), group);
+  Value isOnly = b.equal(chunks, 1);
   b.forThreads(rows * headDim, [&](Value index) {
     Value r = b.div(index, headDim), dim = b.rem(index, headDim);
     auto placeOf = [&](int64_t warp) { return b.add(r, warp * rows); };
@@ -238,9 +321,84 @@ void DecodeKernel::joinWarps(Values running, Value row) {
       Value part = b.load(outputs, b.add(b.mul(place, headDim), dim));
       output = b.fma(part, factor, output);
     }
-    Value head = b.add(firstHead, r);
-    b.storeFloats(b.div(output, sum), result.row(b, row),
-                  b.add(b.mul(head, headDim), dim), b.less(head, endHead));
+    b.ifElse(
+        isOnly, [&] { storeResult(row, index, b.div(output, sum)); },
+        [&] {
+          Value place = b.add(b.mul(chunk, rows), r);
+          b.store(output, chunkOutputs, b.add(b.mul(place, headDim), dim));
+          b.store(maximum, chunkMaxima, place, b.equal(dim, 0));
+          b.store(sum, chunkSums, place, b.equal(dim, 0));
+        });
+  });
+}
+
+/// Stores number `index` of the block's rows, one after the other.
+void DecodeKernel::storeResult(Value row, Value index, Value value) {
+  Value head = b.add(firstHead, b.div(index, headDim));
+  Value endHead = b.mul(b.add(kvHead, 1), group);
+  b.storeFloats(value, result.row(b, row),
+                b.add(b.mul(head, headDim), b.rem(index, headDim)),
+                b.less(head, endHead));
+}
+
+void DecodeKernel::joinChunks(Value row) {
+  Value isFirst = b.equal(b.threadId(), 0);
+  b.ifThen(isFirst, [&] {
+    b.fence();
+    Value before = b.atomicAdd(b.i32(1), counter, b.i64(0));
+    b.fence();
+    b.store(before, arrivals, b.i64(0));
+  });
+  b.barrier();
+  Value before = b.toI64(b.load(arrivals, b.i64(0)));
+  Value others = b.sub(b.min(splits, chunks), 1);
+  b.ifThen(b.cmp(arith::CmpIPredicate::eq, before, others), [&] {
+    // Each warp learns by itself what the other blocks have written.
+    b.ifThen(b.equal(b.lane(), 0), [&] {
+      b.atomicAdd(b.i32(0), counter, b.i64(0));
+      b.fence();
+    });
+    b.warpBarrier();
+    weighChunks();
+    b.barrier();
+    b.store(b.i32(0), counter, b.i64(0), isFirst);
+    b.forThreads(rows * headDim, [&](Value index) {
+      Value r = b.div(index, headDim), dim = b.rem(index, headDim);
+      Value last = b.sub(chunks, 1);
+      auto addChunks = [&](Value first, ValueRange carried) {
+        Values parts;
+        for (int64_t i = 0; i < kChunkUnroll; ++i) {
+          Value place = b.add(b.mul(b.min(b.add(first, i), last), rows), r);
+          parts.push_back(
+              b.load(chunkOutputs, b.add(b.mul(place, headDim), dim)));
+        }
+        Value sum = carried.front();
+        for (int64_t i = 0; i < kChunkUnroll; ++i) {
+          Value place = b.add(b.mul(r, kMostChunks), b.add(first, i));
+          sum = b.fma(parts[i], b.load(factors, place), sum);
+        }
+        return Values{sum};
+      };
+      Value sum = b.forLoop(b.i64(0), chunks, b.i64(kChunkUnroll),
+                            Values{b.f32(0)}, addChunks)
+                      .front();
+      storeResult(row, index, sum);
+    });
+  });
+}
+
+/// A lane is a chunk, 0 for those behind the last.
+void DecodeKernel::weighChunks() {
+  Value lane = b.lane(), exists = b.less(lane, chunks);
+  b.forLoop(b.warp(), b.i64(rows), kWarps, [&](Value r) {
+    Value place = b.add(b.mul(lane, rows), r);
+    Value maximum = b.select(exists, b.load(chunkMaxima, place, 0, exists),
+                             b.f32(kNoScore));
+    Value most = b.reduceWarp(tile::Combine::Max, maximum);
+    Value factor = b.exp2(b.sub(maximum, most));
+    Value part = b.mul(b.load(chunkSums, place, 0, exists), factor);
+    Value sum = b.reduceWarp(tile::Combine::Add, part);
+    b.store(b.div(factor, sum), factors, b.add(b.mul(r, kMostChunks), lane));
   });
 }
 

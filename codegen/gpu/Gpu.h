@@ -29,6 +29,10 @@ struct KernelInfo {
   /// Threads of a block, and shared memory that a launch adds to what the
   /// kernel declares: `emitKernel` reads them off the function.
   int64_t block = 0, shared = 0;
+  /// Bytes of device memory of the kernel, over the same symbols; null: none.
+  /// They are zero before its first launch and afterwards as a launch leaves
+  /// them; their address is the last argument of a launch.
+  mlir::AffineExpr scratch = {};
 };
 
 /// What `ptxas` says about a kernel.

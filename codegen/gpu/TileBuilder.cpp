@@ -41,6 +41,7 @@ void TileBuilder::barrier() {
   tile::BarrierOp::create(*this, getI64IntegerAttr(0), IntegerAttr());
 }
 void TileBuilder::warpBarrier() { tile::WarpBarrierOp::create(*this); }
+void TileBuilder::fence() { tile::FenceOp::create(*this); }
 
 Value TileBuilder::shuffleXor(Value value, int64_t lanes) {
   return tile::ShuffleOp::create(*this, tile::Shuffle::Xor, value, i32(lanes));
@@ -156,6 +157,11 @@ Value TileBuilder::load(Value pointer, Value index, int64_t width, Value mask,
 
 void TileBuilder::store(Value value, Value pointer, Value index, Value mask) {
   tile::StoreOp::create(*this, value, pointer, index, mask);
+}
+
+Value TileBuilder::atomicAdd(Value value, Value pointer, Value index) {
+  return tile::AtomicOp::create(*this, tile::Combine::Add, value, pointer,
+                                index);
 }
 
 Value TileBuilder::loadFloats(Value pointer, Value index, int64_t width,
@@ -304,6 +310,10 @@ Value KernelArgs::next(Type type) {
 }
 
 Value KernelArgs::integer() { return next(builder.getI64Type()); }
+
+Value KernelArgs::scratch() {
+  return next(builder.globalOf(builder.getF32Type()));
+}
 
 Value KernelArgs::weight(Value tensor) {
   return next(builder.globalOf(getElementTypeOrSelf(tensor.getType())));

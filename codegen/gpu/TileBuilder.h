@@ -49,6 +49,9 @@ public:
 
   void barrier();
   void warpBarrier();
+  /// Between a fence of each, an atomic tells a thread of another block what
+  /// this one has written.
+  void fence();
   /// Value of the lane whose number differs in the bits of `lanes`.
   mlir::Value shuffleXor(mlir::Value value, int64_t lanes);
   /// Value of lane `lane` (i64).
@@ -107,6 +110,10 @@ public:
   }
   void store(mlir::Value value, mlir::Value pointer, mlir::Value index,
              mlir::Value mask = {});
+
+  /// Adds `value` to element `index` as one step; gives the value before.
+  mlir::Value atomicAdd(mlir::Value value, mlir::Value pointer,
+                        mlir::Value index);
 
   /// Loads of f32, bf16 or f16 as f32, and stores rounded to nearest even.
   mlir::Value loadFloats(mlir::Value pointer, mlir::Value index,
@@ -223,6 +230,8 @@ public:
   Pool pool();
   Sequences sequences();
   mlir::Value integer();
+  /// Memory of the kernel, of `KernelInfo::scratch` bytes; the last slot.
+  mlir::Value scratch();
 
 private:
   mlir::Value next(mlir::Type type);

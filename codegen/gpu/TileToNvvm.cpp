@@ -470,6 +470,10 @@ describeWarpBarrier(tile::WarpBarrierOp) {
   return {"llvm.nvvm.bar.warp.sync", {kAllLanes}};
 }
 
+static CallLowering<tile::FenceOp>::Name describeFence(tile::FenceOp) {
+  return {"llvm.nvvm.membar.gl", {}};
+}
+
 static CallLowering<tile::CpAsyncCommitOp>::Name
 describeCommit(tile::CpAsyncCommitOp) {
   return {"llvm.nvvm.cp.async.commit.group", {}};
@@ -527,6 +531,7 @@ static void addPatterns(RewritePatternSet &patterns, LLVMTypeConverter &types) {
   patterns.add<RegisterLowering<tile::WarpOp>>(types, thread, kWarpShift);
   patterns.add<CallLowering<tile::BarrierOp>>(types, describeBarrier);
   patterns.add<CallLowering<tile::WarpBarrierOp>>(types, describeWarpBarrier);
+  patterns.add<CallLowering<tile::FenceOp>>(types, describeFence);
   patterns.add<CallLowering<tile::CpAsyncCommitOp>>(types, describeCommit);
   patterns.add<CallLowering<tile::CpAsyncWaitOp>>(types, describeWait);
   arith::populateArithToLLVMConversionPatterns(types, patterns);

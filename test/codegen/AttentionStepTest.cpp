@@ -24,7 +24,7 @@ struct Case {
   Element rounded = Element::F32, result = Element::F32;
 };
 
-constexpr int64_t kSlots = 3, kMaxPages = 4;
+constexpr int64_t kSlots = 5, kMaxPages = 10;
 
 int64_t queryColumns(const Case &test) {
   return test.shape.heads * test.shape.headDim;
@@ -96,8 +96,11 @@ void check(const Case &test) {
   ssm::test::Kernel attention(attentionText(test), testGpu());
   ASSERT_TRUE(fused && append && attention);
   std::mt19937 random(2);
-  // The first token of a sequence, the first of a page, one in the middle.
-  Sequences sequences({{1, 0, 1}, {0, 64, 1}, {2, 105, 1}}, kSlots, kMaxPages);
+  // The first token of a sequence, the first of a page, one in the middle, the
+  // last of a chunk and one in the third.
+  Sequences sequences(
+      {{1, 0, 1}, {0, 64, 1}, {2, 105, 1}, {3, 511, 1}, {4, 600, 1}}, kSlots,
+      kMaxPages);
   CachePool keys(test.shape, true, sequences.pageCount());
   CachePool values(test.shape, false, sequences.pageCount());
   std::uniform_real_distribution<float> uniform(-1, 1);
@@ -111,11 +114,12 @@ void check(const Case &test) {
         }
   std::vector<std::byte> keysBefore = keys.buffer.save();
   std::vector<std::byte> valuesBefore = values.buffer.save();
-  Rows input(3, inputColumns(test));
+  int64_t rows = sequences.rows();
+  Rows input(rows, inputColumns(test));
   input.randomize(random);
 
-  Rows query(3, queryColumns(test), test.rounded);
-  Rows expected(3, queryColumns(test), test.result);
+  Rows query(rows, queryColumns(test), test.rounded);
+  Rows expected(rows, queryColumns(test), test.result);
   run(append, input, sequences, keys, values, query);
   run(attention, query, sequences, keys, values, expected);
   std::vector<std::byte> keysAfter = keys.buffer.save();
@@ -123,11 +127,11 @@ void check(const Case &test) {
 
   keys.buffer.restore(keysBefore);
   values.buffer.restore(valuesBefore);
-  Rows result(3, queryColumns(test), test.result);
+  Rows result(rows, queryColumns(test), test.result);
   run(fused, input, sequences, keys, values, result);
   EXPECT_TRUE(keys.buffer.save() == keysAfter);
   EXPECT_TRUE(values.buffer.save() == valuesAfter);
-  for (int64_t row = 0; row < 3; ++row)
+  for (int64_t row = 0; row < rows; ++row)
     for (int64_t column = 0; column < queryColumns(test); ++column)
       ASSERT_EQ(result.get(row, column), expected.get(row, column))
           << "row " << row << " column " << column;

@@ -26,12 +26,12 @@ struct Problem {
 class Cache {
 public:
   static constexpr int64_t kSlots = 3, kMaxPages = 5;
-  static constexpr int64_t kTokens = kMaxPages * Sequences::kPageTokens;
 
-  Cache(HeadShape shape, std::mt19937 &random)
-      : keyPool(shape, true, kSlots * kMaxPages),
-        valuePool(shape, false, kSlots * kMaxPages), shape(shape) {
-    size_t count = kSlots * kTokens * shape.kvHeads * shape.headDim;
+  Cache(HeadShape shape, std::mt19937 &random, int64_t maxPages = kMaxPages)
+      : keyPool(shape, true, kSlots * maxPages),
+        valuePool(shape, false, kSlots * maxPages), shape(shape),
+        tokens(maxPages * Sequences::kPageTokens) {
+    size_t count = kSlots * tokens * shape.kvHeads * shape.headDim;
     keys = randomVector(random, count, 1.5f);
     values = randomVector(random, count);
     for (std::vector<float> *list : {&keys, &values})
@@ -40,7 +40,7 @@ public:
   }
 
   size_t index(int64_t slot, int64_t position, int64_t head) const {
-    return ((slot * kTokens + position) * shape.kvHeads + head) * shape.headDim;
+    return ((slot * tokens + position) * shape.kvHeads + head) * shape.headDim;
   }
   /// Writes all tokens that the rows of a call see to the pages.
   void fill(const Sequences &sequences) {
@@ -60,6 +60,7 @@ public:
 
 private:
   HeadShape shape;
+  int64_t tokens;
 };
 
 } // namespace
@@ -271,21 +272,58 @@ TEST(Attention, HalfRows) {
   check({{2, 1, 7, Element::F32}, 0, Element::F32, Element::BF16});
 }
 
-TEST(Attention, DecodeMovesWhatIsNecessary) {
-  for (Element type : {Element::F32, Element::BF16}) {
-    Problem problem{{6, 2, 64, type}};
-    ssm::test::Kernel kernel(text(problem, "decode"), testGpu());
-    ASSERT_TRUE(bool(kernel));
-    std::mt19937 random(1);
-    Cache cache(problem.shape, random);
-    constexpr int64_t kSeen = 256;
-    Sequences sequences({{1, kSeen - 1, 1}}, Cache::kSlots, Cache::kMaxPages);
-    cache.fill(sequences);
-    Rows query(1, problem.columns());
-    query.randomize(random);
-    run(kernel, problem, query, sequences, cache);
-    int64_t cached = 2 * kSeen * problem.shape.kvHeads * problem.shape.headDim;
-    expectTraffic(cached * sizeOf(type) + 4 * problem.columns(),
-                  4 * problem.columns());
+/// Decodes rows at `positions` in one batch and each by itself: other blocks
+/// share their keys, the bits are equal.
+static void checkChunks(const Problem &problem,
+                        const std::vector<int64_t> &positions) {
+  SCOPED_TRACE(text(problem, "decode"));
+  ssm::test::Kernel kernel(text(problem, "decode"), testGpu());
+  ASSERT_TRUE(bool(kernel));
+  int64_t maxPages = *llvm::max_element(positions) / 64 + 1;
+  std::mt19937 random(1);
+  Cache cache(problem.shape, random, maxPages);
+  std::vector<Sequence> steps;
+  for (int64_t position : positions)
+    steps.push_back({int64_t(steps.size()) % Cache::kSlots, position, 1});
+  Sequences batch(steps, Cache::kSlots, maxPages);
+  cache.fill(batch);
+  Rows query(batch.rows(), problem.columns(), problem.query);
+  query.randomize(random, 2 / std::sqrt(float(problem.shape.headDim)));
+  Rows whole = run(kernel, problem, query, batch, cache, Order::RandomSplit);
+  expectClose(problem, cache, query, batch, whole);
+  for (int64_t row = 0; row < batch.rows(); ++row) {
+    Sequences step({steps[row]}, Cache::kSlots, maxPages);
+    Rows alone = run(kernel, problem, selectRows(query, {row}), step, cache);
+    expectSameRow(whole, row, alone, 0);
   }
+}
+
+TEST(Attention, DecodeCutsLongRows) {
+  checkChunks({{2, 1, 16, Element::F32}}, {0, 255, 256, 511, 512, 1290});
+  checkChunks({{6, 2, 24, Element::BF16}}, {300, 62, 1027});
+  // More rounds of panels than chunks.
+  checkChunks({{1, 1, 4, Element::F32}}, {2 * 32 * 256 + 5, 32 * 256 - 1});
+  checkChunks({{64, 64, 4, Element::F32}}, {700, 1});
+  checkChunks({{4, 2, 16, Element::F32}, 300}, {299, 800, 299 + 256});
+}
+
+TEST(Attention, DecodeMovesWhatIsNecessary) {
+  for (Element type : {Element::F32, Element::BF16})
+    for (int64_t chunks : {1, 2}) {
+      Problem problem{{6, 2, 64, type}};
+      ssm::test::Kernel kernel(text(problem, "decode"), testGpu());
+      ASSERT_TRUE(bool(kernel));
+      std::mt19937 random(1);
+      int64_t seen = 256 * chunks, maxPages = seen / 64;
+      Cache cache(problem.shape, random, maxPages);
+      Sequences sequences({{1, seen - 1, 1}}, Cache::kSlots, maxPages);
+      cache.fill(sequences);
+      Rows query(1, problem.columns());
+      query.randomize(random);
+      run(kernel, problem, query, sequences, cache);
+      int64_t cached = 2 * seen * problem.shape.kvHeads * problem.shape.headDim;
+      int64_t row = 4 * problem.columns();
+      int64_t ofChunks = chunks > 1 ? chunks * row : 0;
+      expectTraffic(cached * sizeOf(type) + row + ofChunks, row + ofChunks);
+    }
 }

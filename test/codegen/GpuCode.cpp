@@ -61,12 +61,16 @@ public:
 
   std::vector<ssm::gpu::KernelInfo> infos;
   ssmrt::ptx::Module module;
+  /// Scratch memory of each variant, as its last run left it.
+  mutable std::map<size_t, std::vector<std::byte>> scratch;
 };
 
 /// Memory of a launch: copies of what the slots point to.
 class DeviceCopy {
 public:
   explicit DeviceCopy(const Arguments &arguments);
+  /// Adds a slot for scratch memory.
+  void addScratch(std::vector<std::byte> &bytes);
   /// Brings the buffers back.
   void fetch();
 
@@ -82,6 +86,7 @@ private:
   uint64_t copyTable(SeqTable table);
 
   std::map<const Buffer *, uint64_t> addresses;
+  std::vector<std::byte> *scratch = nullptr;
 };
 } // namespace
 
@@ -122,7 +127,17 @@ DeviceCopy::DeviceCopy(const Arguments &arguments)
     slots[slot] = copyTable(*table);
 }
 
+void DeviceCopy::addScratch(std::vector<std::byte> &bytes) {
+  scratch = &bytes;
+  slots.push_back(copy(bytes.data(), bytes.size()));
+}
+
 void DeviceCopy::fetch() {
+  if (scratch)
+    if (ssmrt::Status status =
+            memory.read(slots.back(), scratch->data(), scratch->size());
+        !status)
+      ADD_FAILURE() << status.message;
   for (auto [buffer, address] : addresses)
     if (ssmrt::Status status =
             memory.read(address, buffer->data(), buffer->size());
@@ -134,6 +149,11 @@ void GpuCode::run(size_t index, int64_t grid, const Arguments &arguments,
                   const Symbols &symbols, Order order) const {
   const ssm::gpu::KernelInfo &info = infos[index];
   DeviceCopy device(arguments);
+  if (info.scratch) {
+    std::vector<std::byte> &bytes = scratch[index];
+    bytes.resize(size_t(evaluate(info.scratch, symbols)));
+    device.addScratch(bytes);
+  }
   ssmrt::ptx::Launch launch;
   launch.kernel = info.name;
   launch.grid.x = static_cast<uint32_t>(grid);

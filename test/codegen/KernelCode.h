@@ -28,6 +28,9 @@ public:
   std::vector<Variant> variants;
 };
 
+/// `expression` at the values of a call.
+int64_t evaluate(mlir::AffineExpr expression, const Symbols &symbols);
+
 /// The code of `kernel`, or null after a diagnostic.
 std::unique_ptr<Kernel::Code> compileForCpu(mlir::Operation *kernel,
                                             const Target &target);

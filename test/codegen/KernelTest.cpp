@@ -281,8 +281,7 @@ static Operation *findKernel(ModuleOp module) {
   return found;
 }
 
-/// `expression` at the values of a call.
-static int64_t evaluate(AffineExpr expression, const Symbols &symbols) {
+int64_t ssm::test::evaluate(AffineExpr expression, const Symbols &symbols) {
   MLIRContext *context = expression.getContext();
   SmallVector<AffineExpr> values;
   for (int64_t value :

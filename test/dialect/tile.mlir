@@ -47,6 +47,8 @@ tile.func @memory block(32) {
   %numbers = tile.table [1, -2] : !tile.ptr<i64, global>
   // CHECK: tile.atomic max %{{.*}}, %{{.*}}[%{{.*}}] : i64
   %old = tile.atomic max %count, %wide[%i] : i64, !tile.ptr<i64, global>
+  // CHECK: tile.fence
+  tile.fence
   tile.return
 }
 

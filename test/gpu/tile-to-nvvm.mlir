@@ -63,3 +63,14 @@ tile.func @big block(32) {
   tile.store %v, %b[%i] : f32, !tile.ptr<f32, shared>
   tile.return
 }
+
+// CHECK-LABEL: llvm.func @tell
+tile.func @tell block(32) {
+^bb0(%x: !tile.ptr<i32, global>, %first: i64):
+  %one = arith.constant 1 : i32
+  // CHECK: llvm.call_intrinsic "llvm.nvvm.membar.gl"
+  tile.fence
+  // CHECK: llvm.atomicrmw add
+  %old = tile.atomic add %one, %x[%first] : i32, !tile.ptr<i32, global>
+  tile.return
+}

@@ -218,6 +218,15 @@ def attention_launch(blocks, call, pages, columns, result="f32"):
     return launch.integer(rows)
 
 
+def decode_launch(call, columns):
+    """Blocks take turns at 32 chunks of keys, which meet in scratch memory."""
+    chunks = 32
+    blocks = len(call) * KEY_HEADS * -(-chunks // len(call))
+    floats = -(-(8 + chunks * HEADS // KEY_HEADS * (2 + DIM)) // 8) * 8
+    launch = attention_launch(blocks, call, 5, columns)
+    return launch.buffer("scratch", "f32", len(call) * KEY_HEADS * floats, "const:0")
+
+
 QKV = (HEADS + 2 * KEY_HEADS) * DIM
 ROPE = " query_scale(0.25) rope(<default, dims = 6, theta = 10000.0>)"
 
@@ -236,17 +245,17 @@ def prefill():
 
 
 def decode():
-    """More panels of keys than warps."""
+    """More panels of keys than warps: two chunks."""
     text = attention_text("attention decode", HEADS * DIM, "", "f32")
     call = [(1, 302, 1), (0, 2, 1)]
-    return text, [attention_launch(2 * KEY_HEADS, call, 5, HEADS * DIM)]
+    return text, [decode_launch(call, HEADS * DIM)]
 
 
 def attention_step():
     text = attention_text("attention_step", QKV,
                           ROPE + " rounded f32 window(270)", "f32")
     call = [(1, 0, 1), (0, 302, 1), (2, 105, 1)]
-    return text, [attention_launch(3 * KEY_HEADS, call, 5, QKV)]
+    return text, [decode_launch(call, QKV)]
 
 
 KERNELS = {make.__name__: make for make in (

@@ -322,7 +322,8 @@ inline nlohmann::json toyGpuPlan(const char *arch = "sm_80") {
   plan["target"] = plan["arch"] = arch;
   plan["device"] = "cuda";
   for (nlohmann::json &kernel : plan["kernels"])
-    kernel = {{"name", kernel["name"]}, {"block", 32}, {"shared", 0}};
+    kernel = {
+        {"name", kernel["name"]}, {"block", 32}, {"shared", 0}, {"scratch", 0}};
   plan["program"]["after"]["prefill"][1]["kernels"][0]["grid"] = 0;
   return plan;
 }
