@@ -167,17 +167,30 @@ static plan::VariantAttr variantOf(MLIRContext *context,
       AffineMap::get(0, kSymbols, scratch), form.block, form.shared);
 }
 
-/// Emits the forms of `kernel` into `kernels`.
-template <typename TargetT>
-static LogicalResult emitForms(plan::KernelOp kernel, const TargetT &target,
-                               ModuleOp kernels) {
-  auto forms =
-      emitKernel(kernel.getComputation(), kernel.getSymName(), target, kernels);
+/// The name of the kernel that makes the logits of a step of `program`.
+static StringRef headOf(plan::ProgramOp program) {
+  StringRef head;
+  for (auto body : program.getBody().getOps<plan::BodyOp>()) {
+    if (body.getSymName() != program.getLayers().getAfter())
+      continue;
+    for (auto launch : body.getStep().getOps<plan::LaunchOp>())
+      for (plan::ArgumentAttr slot : launch.getArgs().getSlots())
+        if (slot.getKind() == plan::ArgumentKind::Buffer &&
+            slot.getSymbol() == program.getLogitsAttr())
+          head = launch.getKernel();
+  }
+  return head;
+}
+
+/// Gives `kernel` its compiled forms, unless there are none after a diagnostic.
+template <typename FormT>
+static LogicalResult setForms(plan::KernelOp kernel,
+                              FailureOr<SmallVector<FormT>> forms) {
   if (failed(forms))
     return failure();
   MLIRContext *context = kernel.getContext();
   SmallVector<Attribute> variants;
-  for (const auto &form : *forms)
+  for (const FormT &form : *forms)
     variants.push_back(variantOf(context, form));
   kernel.setVariantsAttr(ArrayAttr::get(context, variants));
   return success();
@@ -190,10 +203,17 @@ FailureOr<OwningOpRef<ModuleOp>> Lowering::emitKernels() {
   program.setFeaturesAttr(builder.getStrArrayAttr(
       request.gpu ? ArrayRef<StringRef>() : request.cpu.requiredFeatures));
   OwningOpRef<ModuleOp> kernels = ModuleOp::create(module.getLoc());
-  for (auto kernel : program.getBody().getOps<plan::KernelOp>())
-    if (failed(request.gpu ? emitForms(kernel, *request.gpu, *kernels)
-                           : emitForms(kernel, request.cpu, *kernels)))
+  StringRef head = headOf(program);
+  for (auto kernel : program.getBody().getOps<plan::KernelOp>()) {
+    Operation *op = kernel.getComputation();
+    StringRef name = kernel.getSymName();
+    if (failed(request.gpu
+                   ? setForms(kernel, emitKernel(op, name, *request.gpu,
+                                                 *kernels, name == head))
+                   : setForms(kernel,
+                              emitKernel(op, name, request.cpu, *kernels))))
       return failure();
+  }
   return kernels;
 }
 

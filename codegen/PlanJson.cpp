@@ -189,12 +189,25 @@ private:
 };
 } // namespace
 
+/// Candidates for the largest logit of a row that a GPU's kernel leaves: what a
+/// product has scratch memory for, a pair for each of its blocks.
+static int64_t candidatesOf(plan::KernelOp kernel, plan::VariantAttr variant) {
+  auto scratch =
+      dyn_cast<AffineConstantExpr>(variant.getScratch().getResult(0));
+  auto grid = dyn_cast<AffineConstantExpr>(variant.getGrid().getResult(0));
+  bool isProduct = isa<kern::GemmOp, kern::NormGemmOp>(kernel.getComputation());
+  return isProduct && grid && scratch && scratch.getValue() ? grid.getValue()
+                                                            : 0;
+}
+
 FailureOr<ordered_json> PlanWriter::kernelToJson(plan::KernelOp kernel,
                                                  plan::VariantAttr variant) {
   ordered_json written = {{"name", variant.getName().str()}};
   if (variant.getBlock()) {
     written["block"] = variant.getBlock();
     written["shared"] = variant.getShared();
+    if (int64_t candidates = candidatesOf(kernel, variant))
+      written["candidates"] = candidates;
   } else {
     written["offset"] = offsetOf(variant.getName());
   }

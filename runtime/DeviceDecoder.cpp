@@ -62,10 +62,12 @@ Status DeviceDecoder::start(Span<const CallPart> sequences, bool ignoreEnd) {
 }
 
 Status DeviceDecoder::launchStep() {
+  const Executor::Choices choices = executor.choices();
   const uint64_t arguments[] = {
-      executor.logitsAddress(),
-      static_cast<uint64_t>(plan.buffers[plan.logits].stride),
-      static_cast<uint64_t>(plan.vocab),
+      choices.first,
+      static_cast<uint64_t>(choices.stride),
+      static_cast<uint64_t>(choices.count),
+      static_cast<uint64_t>(choices.bytes),
       executor.tableAddress(),
       executor.tokensAddress(),
       progress.address(),

@@ -226,8 +226,16 @@ const float *Executor::logits(int64_t index) const {
   return firstLogits + index * plan.buffers[plan.logits].stride;
 }
 
-DeviceAddress Executor::logitsAddress() const {
-  return bufferAddress(model->plan().logits);
+Executor::Choices Executor::choices() const {
+  const Plan &plan = model->plan();
+  for (const PlanLaunch &launch : plan.after.step) {
+    const int64_t rows = launch.rowsOf(placed.symbols);
+    const int64_t kernel = launch.variantFor(rows).kernel;
+    if (const int64_t count = plan.kernels[kernel].candidates; count > 0)
+      return {scratch[kernel].address(), 2 * count, count, 2 * sizeof(float)};
+  }
+  return {bufferAddress(plan.logits), plan.buffers[plan.logits].stride,
+          plan.vocab, sizeof(float)};
 }
 
 DeviceAddress Executor::bufferAddress(int64_t index) const {
@@ -248,24 +256,22 @@ Status Executor::runSection(const std::vector<PlanLaunch> &launches,
 
 Status Executor::launch(const PlanLaunch &launch, const Context &call,
                         int64_t layer) {
-  const int64_t rows = launch.rowsOf(call.symbols);
-  const PlanLaunch::Variant *variant = &launch.variants.front();
-  while (variant->maxRows >= 0 && rows > variant->maxRows)
-    ++variant;
+  const PlanLaunch::Variant &variant =
+      launch.variantFor(launch.rowsOf(call.symbols));
   arguments.clear();
   for (const PlanArgument &argument : launch.arguments)
     arguments.push_back(resolve(argument, call, layer));
-  if (!scratch.empty() && scratch[variant->kernel].size() > 0)
-    arguments.push_back(scratch[variant->kernel].address());
-  const DeviceLaunch resolved{variant->kernel,
-                              variant->grid.evaluate(call.symbols), arguments};
+  if (!scratch.empty() && scratch[variant.kernel].size() > 0)
+    arguments.push_back(scratch[variant.kernel].address());
+  const DeviceLaunch resolved{variant.kernel,
+                              variant.grid.evaluate(call.symbols), arguments};
   ++launchCount;
   if (!kernelTimes)
     return device.launch(resolved);
   Expected<double> seconds = device.launchTimed(resolved);
   if (!seconds)
     return seconds.status();
-  KernelTime &time = (*kernelTimes)[variant->kernel];
+  KernelTime &time = (*kernelTimes)[variant.kernel];
   time.seconds += *seconds;
   ++time.launches;
   return {};

@@ -58,10 +58,18 @@ public:
   /// One step of the placed call, whose table the last launch moves on.
   /// Positions and logits stay on the device.
   Status stepOnDevice(const DeviceLaunch &last);
-  /// Where the placed call has its table, tokens and logits.
+  /// Where the placed call has its table and tokens.
   DeviceAddress tableAddress() const { return placed.seqs; }
   DeviceAddress tokensAddress() const { return placed.tokens; }
-  DeviceAddress logitsAddress() const;
+  /// Among what a step of the placed call leaves the most probable token of
+  /// each row to be found: its logits, or the candidates of their kernel.
+  struct Choices {
+    DeviceAddress first = 0;
+    int64_t stride = 0; ///< f32 numbers from row to row
+    int64_t count = 0;  ///< of a row
+    int64_t bytes = 0;  ///< of a logit, or of a pair of it and its token
+  };
+  Choices choices() const;
 
   /// Logits of the `index`-th wanted row of the last call, until the next one.
   const float *logits(int64_t index) const;

@@ -34,6 +34,10 @@ struct PlanKernel {
   /// adds to what the kernel declares.
   int64_t block = 0;
   int64_t shared = 0;
+  /// Pairs for each row that a kernel which makes logits leaves in its scratch
+  /// memory: the largest of some logits (f32) and its column (i32, -1: they
+  /// were no numbers), in the order of columns. 0: none.
+  int64_t candidates = 0;
   /// What inspection shows: shared memory that the kernel declares, registers
   /// of a thread (0: not known), the least bytes and float operations.
   int64_t declaredShared = 0;
@@ -121,6 +125,7 @@ struct PlanLaunch {
 
   /// The rows of the launch: what its last argument says.
   int64_t rowsOf(const SymbolValues &symbols) const;
+  const Variant &variantFor(int64_t rows) const;
 };
 
 /// The two entry points: any number of tokens, one token per sequence.

@@ -108,11 +108,20 @@ private:
     if (plan.isGpu) {
       kernel.block = json.field("block").integer(1, kLargestBlock);
       kernel.shared = json.field("shared").integer(0, kMostSharedMemory);
+      if (json.has("candidates"))
+        kernel.candidates = json.field("candidates").integer(1, kWidestRow);
       readDescription(json, kernel);
     } else {
       kernel.offset = json.field("offset").integer(0, kLargestSize);
     }
     kernel.scratch = Expression::read(json.field("scratch"));
+    constexpr int64_t kPairBytes = 8;
+    const int64_t most = kernel.scratch.evaluate({1, 1, 1, 1}) / kPairBytes;
+    if (kernel.candidates > most)
+      json.field("candidates")
+          .fail("got " + std::to_string(kernel.candidates) +
+                ", expected at most " + std::to_string(most) +
+                " pairs in the kernel's scratch");
     plan.kernels.push_back(std::move(kernel));
   }
 
@@ -418,6 +427,13 @@ int64_t PlanLaunch::rowsOf(const SymbolValues &symbols) const {
   const bool isSymbol =
       !arguments.empty() && arguments.back().kind == PlanArgument::Kind::Symbol;
   return isSymbol ? symbols.of(arguments.back().symbol) : symbols.rows;
+}
+
+const PlanLaunch::Variant &PlanLaunch::variantFor(int64_t rows) const {
+  const Variant *variant = &variants.front();
+  while (variant->maxRows >= 0 && rows > variant->maxRows)
+    ++variant;
+  return *variant;
 }
 
 Expected<Plan> Plan::parse(std::string_view text, const std::string &place) {

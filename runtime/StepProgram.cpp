@@ -30,7 +30,8 @@ constexpr std::string_view kText = R"(.version 7.0
 	.param .b64 ssmrt_choose_param_8,
 	.param .b64 ssmrt_choose_param_9,
 	.param .b64 ssmrt_choose_param_10,
-	.param .b64 ssmrt_choose_param_11
+	.param .b64 ssmrt_choose_param_11,
+	.param .b64 ssmrt_choose_param_12
 )
 .reqntid 256, 1, 1
 {
@@ -38,12 +39,15 @@ constexpr std::string_view kText = R"(.version 7.0
 	.reg .b32 %r<24>;
 	.reg .b64 %rd<48>;
 
-	// %r3, %r4: the best value of this thread's share and its index.
+	// %r3, %r4: the best value of this thread's share and its index; %r22: the
+	// index of the value at hand, that of its place or the one beside it.
 	mov.u32 %r1, %tid.x;
 	mov.u32 %r2, %ctaid.x;
 	ld.param.b64 %rd1, [ssmrt_choose_param_0];
 	ld.param.b64 %rd2, [ssmrt_choose_param_1];
 	ld.param.b64 %rd3, [ssmrt_choose_param_2];
+	ld.param.b64 %rd45, [ssmrt_choose_param_3];
+	setp.eq.s64 %p18, %rd45, 4;
 	cvt.u64.u32 %rd13, %r2;
 	mul.lo.s64 %rd14, %rd13, %rd2;
 	shl.b64 %rd14, %rd14, 2;
@@ -54,11 +58,17 @@ constexpr std::string_view kText = R"(.version 7.0
 $SCAN:
 	setp.ge.s64 %p1, %rd16, %rd3;
 	@%p1 bra $SCANNED;
-	shl.b64 %rd17, %rd16, 2;
+	mul.lo.s64 %rd17, %rd16, %rd45;
 	add.s64 %rd18, %rd15, %rd17;
 	ld.global.b32 %r5, [%rd18];
 	setp.nan.f32 %p2, %r5, %r5;
 	@%p2 bra $NEXT;
+	cvt.u32.u64 %r22, %rd16;
+	@%p18 bra $NUMBERED;
+	ld.global.b32 %r22, [%rd18+4];
+	setp.lt.s32 %p19, %r22, 0;
+	@%p19 bra $NEXT;
+$NUMBERED:
 	setp.eq.s32 %p3, %r4, -1;
 	@%p3 bra $TAKE;
 	setp.gt.f32 %p4, %r5, %r3;
@@ -66,7 +76,7 @@ $SCAN:
 	bra.uni $NEXT;
 $TAKE:
 	mov.b32 %r3, %r5;
-	cvt.u32.u64 %r4, %rd16;
+	mov.b32 %r4, %r22;
 $NEXT:
 	add.s64 %rd16, %rd16, 256;
 	bra.uni $SCAN;
@@ -114,11 +124,11 @@ $REDUCED:
 	// Thread 0 has the result. %rd27: progress, %rd31: place in the ring.
 	setp.ne.s32 %p12, %r1, 0;
 	@%p12 bra $DONE;
-	ld.param.b64 %rd4, [ssmrt_choose_param_3];
-	ld.param.b64 %rd5, [ssmrt_choose_param_4];
-	ld.param.b64 %rd6, [ssmrt_choose_param_5];
-	ld.param.b64 %rd7, [ssmrt_choose_param_6];
-	ld.param.b64 %rd8, [ssmrt_choose_param_7];
+	ld.param.b64 %rd4, [ssmrt_choose_param_4];
+	ld.param.b64 %rd5, [ssmrt_choose_param_5];
+	ld.param.b64 %rd6, [ssmrt_choose_param_6];
+	ld.param.b64 %rd7, [ssmrt_choose_param_7];
+	ld.param.b64 %rd8, [ssmrt_choose_param_8];
 	shl.b64 %rd34, %rd13, 3;
 	add.s64 %rd27, %rd6, %rd34;
 	ld.global.b32 %r11, [%rd27];
@@ -157,8 +167,8 @@ $CHOSEN:
 	ld.global.b64 %rd37, [%rd4+64];
 	add.s64 %rd37, %rd37, %rd34;
 	st.global.b64 [%rd37], %rd36;
-	ld.param.b64 %rd9, [ssmrt_choose_param_8];
-	ld.param.b64 %rd10, [ssmrt_choose_param_9];
+	ld.param.b64 %rd9, [ssmrt_choose_param_9];
+	ld.param.b64 %rd10, [ssmrt_choose_param_10];
 	mov.b64 %rd38, 0;
 $COMPARE:
 	setp.ge.s64 %p15, %rd38, %rd10;
@@ -174,8 +184,8 @@ $COMPARE:
 $ENDED:
 	mov.b32 %r19, 1;
 	st.global.b32 [%rd27+4], %r19;
-	ld.param.b64 %rd11, [ssmrt_choose_param_10];
-	ld.param.b64 %rd12, [ssmrt_choose_param_11];
+	ld.param.b64 %rd11, [ssmrt_choose_param_11];
+	ld.param.b64 %rd12, [ssmrt_choose_param_12];
 	ld.global.b64 %rd40, [%rd4+40];
 	add.s64 %rd40, %rd40, %rd32;
 	cvt.u32.u64 %r20, %rd11;

@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-// Greedy decoding needs nothing of the host: after the launches of a step this
+// Greedy decoding needs nothing of the host: after the launches of a step, the
+// last of which leaves candidates where the head streams its weights, this
 // kernel chooses each sequence's most probable token, makes it the input of the
 // next step, moves the position on and keeps the token for the host in a ring.
 // A sequence that has chosen an end token is done: what further steps do with
@@ -25,11 +26,15 @@
 namespace ssmrt {
 
 /// PTX of kernel "ssmrt_choose", for every chip from sm_80 on. A block works on
-/// one sequence. Its arguments:
-///   0 logits, f32      1 their row stride        2 vocab
-///   3 SeqTable         4 tokens, i32             5 SequenceProgress[sequences]
-///   6 ring, i32 [entries][sequences]             7 entries
-///   8 end tokens, i32  9 their number           10 spare slot  11 spare page
+/// one sequence: it looks at all logits, or at candidates, the largest of parts
+/// of them. Its arguments:
+///   0 logits, f32, or candidates: pairs of a logit and its token, i32; a token
+///     below 0 is none
+///   1 their row stride, in f32 numbers            2 their number in a row
+///   3 bytes of one: 4, or 8 of a pair
+///   4 SeqTable         5 tokens, i32              6
+///   SequenceProgress[sequences] 7 ring, i32 [entries][sequences] 8 entries 9
+///   end tokens, i32 10 their number            11 spare slot  12 spare page
 extern const std::string_view kStepProgram;
 
 /// The kernel as the plan would describe it.

@@ -14,13 +14,15 @@ using namespace mlir;
 using namespace ssm::gpu;
 
 static KernelInfos emit(Operation *kernOp, StringRef name, const Target &target,
-                        ModuleOp module) {
+                        ModuleOp module, bool makeLogits) {
   return llvm::TypeSwitch<Operation *, KernelInfos>(kernOp)
       .Case(
           [&](kern::EmbedOp op) { return emitEmbed(op, name, target, module); })
-      .Case([&](kern::GemmOp op) { return emitGemm(op, name, target, module); })
+      .Case([&](kern::GemmOp op) {
+        return emitGemm(op, name, target, module, makeLogits);
+      })
       .Case([&](kern::NormGemmOp op) {
-        return emitNormGemm(op, name, target, module);
+        return emitNormGemm(op, name, target, module, makeLogits);
       })
       .Case([&](kern::RowwiseOp op) {
         return emitRowwise(op, name, target, module);
@@ -45,11 +47,10 @@ static KernelInfos emit(Operation *kernOp, StringRef name, const Target &target,
       });
 }
 
-FailureOr<SmallVector<KernelInfo>> ssm::gpu::emitKernel(Operation *kernOp,
-                                                        StringRef name,
-                                                        const Target &target,
-                                                        ModuleOp module) {
-  KernelInfos kernels = emit(kernOp, name, target, module);
+FailureOr<SmallVector<KernelInfo>>
+ssm::gpu::emitKernel(Operation *kernOp, StringRef name, const Target &target,
+                     ModuleOp module, bool makeLogits) {
+  KernelInfos kernels = emit(kernOp, name, target, module, makeLogits);
   if (failed(kernels))
     return failure();
   for (KernelInfo &kernel : *kernels) {

@@ -20,9 +20,9 @@ using namespace ssm::gpu;
 
 using Values = TileBuilder::Values;
 
-void GemmEpilogue::store(TileBuilder &builder, ArrayRef<Value> sums,
-                         ArrayRef<Value> channels, Value row, Value column,
-                         Value mask) const {
+Value GemmEpilogue::store(TileBuilder &builder, ArrayRef<Value> sums,
+                          ArrayRef<Value> channels, Value row, Value column,
+                          Value mask) const {
   Values values(sums);
   for (Value vector : columns)
     for (Value channel : channels)
@@ -31,8 +31,9 @@ void GemmEpilogue::store(TileBuilder &builder, ArrayRef<Value> sums,
   for (const Rows &element : elements)
     values.push_back(
         builder.loadFloats(element.row(builder, row), column, 0, mask));
-  builder.storeFloats(builder.cloneRegion(*region, values),
-                      result.row(builder, row), column, mask);
+  Value number = builder.cloneRegion(*region, values);
+  builder.storeFloats(number, result.row(builder, row), column, mask);
+  return number;
 }
 
 namespace {
@@ -107,12 +108,22 @@ static KernelInfo describe(MLIRContext *context, const GemmShape &shape,
   return kernel;
 }
 
+/// Adds memory for the candidates of each block to the kernel of a streaming
+/// entry.
+static Value addCandidates(KernelArgs &args, kern::GemmScheduleAttr schedule,
+                           KernelInfo &kernel) {
+  constexpr int64_t kPairBytes = 8;
+  kernel.scratch = kernel.grid * (schedule.getMaxRows() * kPairBytes);
+  return args.scratch();
+}
+
 /// The kernels of all entries of the schedule of `op`. `takeInput` takes the
 /// slots in front of the weight, `takeCall` those behind the result.
 template <typename OpTy, typename InputT>
 static KernelInfos
 emitForms(OpTy op, StringRef name, const Target &target, ModuleOp module,
-          AffineExpr rows, function_ref<InputT(KernelArgs &)> takeInput,
+          AffineExpr rows, bool makeLogits,
+          function_ref<InputT(KernelArgs &)> takeInput,
           function_ref<void(KernelArgs &, InputT &)> takeCall) {
   if (!op.getSchedule() || op.getSchedule()->empty())
     return op.emitError("expected a schedule, run --kern-schedule-gpu first");
@@ -134,17 +145,21 @@ emitForms(OpTy op, StringRef name, const Target &target, ModuleOp module,
     takeCall(args, input);
     GemmTask task{builder, shape,    schedule,      weight,
                   &input,  epilogue, input.rowCount};
-    schedule.getForm() == kern::GemmForm::Stream ? emitGemmStream(task)
-                                                 : emitGemmTiles(task);
+    bool isStream = schedule.getForm() == kern::GemmForm::Stream;
+    if (isStream && makeLogits)
+      task.candidates = addCandidates(args, schedule, kernels.back());
+    isStream ? emitGemmStream(task) : emitGemmTiles(task);
     builder.finishKernel();
   }
   return kernels;
 }
 
 KernelInfos ssm::gpu::emitGemm(kern::GemmOp op, StringRef name,
-                               const Target &target, ModuleOp module) {
+                               const Target &target, ModuleOp module,
+                               bool makeLogits) {
   return emitForms<kern::GemmOp, PlainInput>(
       op, name, target, module, symbolOf(CallSymbol::Rows, op.getContext()),
+      makeLogits,
       [&](KernelArgs &args) { return PlainInput(args.rows(op.getInput())); },
       [](KernelArgs &args, PlainInput &input) {
         input.rowCount = args.integer();
@@ -152,11 +167,13 @@ KernelInfos ssm::gpu::emitGemm(kern::GemmOp op, StringRef name,
 }
 
 KernelInfos ssm::gpu::emitNormGemm(kern::NormGemmOp op, StringRef name,
-                                   const Target &target, ModuleOp module) {
+                                   const Target &target, ModuleOp module,
+                                   bool makeLogits) {
   return emitForms<kern::NormGemmOp, NormInput>(
       op, name, target, module,
       symbolOf(op.getGather() ? CallSymbol::Outputs : CallSymbol::Rows,
                op.getContext()),
+      makeLogits,
       [&](KernelArgs &args) {
         NormInput input(op);
         input.inputs = {args.rows(op.getInput())};

@@ -25,9 +25,11 @@ inline mlir::AffineExpr symbolOf(CallSymbol symbol,
 KernelInfos emitEmbed(kern::EmbedOp op, llvm::StringRef name,
                       const Target &target, mlir::ModuleOp module);
 KernelInfos emitGemm(kern::GemmOp op, llvm::StringRef name,
-                     const Target &target, mlir::ModuleOp module);
+                     const Target &target, mlir::ModuleOp module,
+                     bool makeLogits);
 KernelInfos emitNormGemm(kern::NormGemmOp op, llvm::StringRef name,
-                         const Target &target, mlir::ModuleOp module);
+                         const Target &target, mlir::ModuleOp module,
+                         bool makeLogits);
 KernelInfos emitRowwise(kern::RowwiseOp op, llvm::StringRef name,
                         const Target &target, mlir::ModuleOp module);
 KernelInfos emitAttention(kern::AttentionOp op, llvm::StringRef name,

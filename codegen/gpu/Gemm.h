@@ -40,11 +40,12 @@ struct GemmEpilogue {
   llvm::SmallVector<Rows> elements;
   Rows result;
 
-  /// Stores a result of row `row` at `column` of the result. `sums` holds one
-  /// sum, or those of two partners, of the output channels `channels`.
-  void store(TileBuilder &builder, llvm::ArrayRef<mlir::Value> sums,
-             llvm::ArrayRef<mlir::Value> channels, mlir::Value row,
-             mlir::Value column, mlir::Value mask) const;
+  /// Stores a result of row `row` at `column` of the result and returns it.
+  /// `sums` holds one sum, or those of two partners, of the output channels
+  /// `channels`.
+  mlir::Value store(TileBuilder &builder, llvm::ArrayRef<mlir::Value> sums,
+                    llvm::ArrayRef<mlir::Value> channels, mlir::Value row,
+                    mlir::Value column, mlir::Value mask) const;
 };
 
 /// How the inputs of a product are made: as they are in memory, or with the
@@ -70,6 +71,8 @@ struct GemmTask {
   GemmEpilogue epilogue;
   /// Rows of the product.
   mlir::Value rowCount;
+  /// Where the stream form leaves the candidates of its blocks; null: nowhere.
+  mlir::Value candidates = {};
 };
 
 /// Threads of a block of either form.

@@ -50,13 +50,16 @@ private:
   /// Sums of the block in shared memory, by warp of a panel.
   void combine(ValueRange sums);
   void emitResults();
+  /// Leaves the largest result of each row, of equal ones the first.
+  void emitCandidates();
   Value total(Value row, Value column);
 
   GemmTask &task;
   TileBuilder &builder;
   const GemmShape &shape;
   int64_t rows, columns, panels, splits, chunkPieces;
-  Value firstColumn, panel, split, group, channel, panelBase, staged, partial;
+  Value firstColumn, panel, split, group, channel, panelBase, staged, partial,
+      madeResults;
 };
 } // namespace
 
@@ -178,8 +181,60 @@ void GemmStream::emitResults() {
     Value exists = builder.both(builder.less(row, task.rowCount),
                                 builder.less(column, shape.results()));
     builder.ifThen(exists, [&] {
-      task.epilogue.store(builder, sums, channels, row, column, {});
+      Value result =
+          task.epilogue.store(builder, sums, channels, row, column, {});
+      if (task.candidates)
+        builder.store(result, madeResults, index);
     });
+  });
+}
+
+void GemmStream::emitCandidates() {
+  constexpr int64_t kLanes = tile::kWarpLanes;
+  constexpr int64_t kNowhere = std::numeric_limits<int32_t>::max();
+  int64_t results = shape.paired ? columns / 2 : columns;
+  Value firstResult = builder.mul(builder.blockId(), results);
+  Value none = builder.f32(-std::numeric_limits<double>::infinity());
+  builder.barrier();
+  // A warp has a row, a lane every 32nd column of it.
+  Value end = builder.min(builder.i64(rows), task.rowCount);
+  builder.forLoop(builder.warp(), end, builder.warps(), [&](Value row) {
+    Values numbers, places;
+    Value most = none;
+    for (int64_t first = 0; first < results; first += kLanes) {
+      Value inBlock = builder.add(builder.lane(), first);
+      Value column = builder.add(firstResult, inBlock);
+      Value exists = builder.both(builder.less(inBlock, results),
+                                  builder.less(column, shape.results()));
+      Value number = builder.load(
+          madeResults, builder.add(builder.mul(row, results), inBlock), 0,
+          exists);
+      Value isNumber = builder.both(
+          exists, builder.cmp(arith::CmpFPredicate::ORD, number, number));
+      numbers.push_back(builder.select(isNumber, number, none));
+      places.push_back(builder.select(
+          isNumber,
+          arith::TruncIOp::create(builder, builder.getI32Type(), column),
+          builder.i32(kNowhere)));
+      most = builder.max(most, numbers.back());
+    }
+    most = builder.reduceWarp(tile::Combine::Max, most);
+    Value place = builder.i32(kNowhere);
+    for (auto [number, itsPlace] : llvm::zip(numbers, places))
+      place = builder.min(
+          place,
+          builder.select(builder.cmp(arith::CmpFPredicate::OEQ, number, most),
+                         itsPlace, builder.i32(kNowhere)));
+    place = builder.reduceWarp(tile::Combine::Min, place);
+    place =
+        builder.select(builder.equal(place, kNowhere), builder.i32(-1), place);
+    int64_t blocks = llvm::divideCeil(shape.outputs, columns);
+    Value pair = builder.mul(
+        builder.add(builder.mul(row, blocks), builder.blockId()), 2);
+    Value isFirst = builder.equal(builder.lane(), 0);
+    builder.store(most, task.candidates, pair, isFirst);
+    builder.store(place, builder.cast(task.candidates, builder.getI32Type()),
+                  builder.add(pair, 1), isFirst);
   });
 }
 
@@ -200,6 +255,8 @@ void GemmStream::emit() {
                                                       shape.pieceInputs()));
   staged = builder.allocShared(rows * chunkPieces * shape.pieceInputs());
   partial = builder.allocShared(splits * rows * columns);
+  if (task.candidates)
+    madeResults = builder.allocShared(rows * columns);
   task.input->prepare(builder, builder.i64(0), rows);
 
   Values sums(rows, builder.f32(0));
@@ -224,6 +281,8 @@ void GemmStream::emit() {
                    rest % round != 0);
   combine(sums);
   emitResults();
+  if (task.candidates)
+    emitCandidates();
 }
 
 void ssm::gpu::emitGemmStream(GemmTask &task) { GemmStream(task).emit(); }

@@ -66,10 +66,13 @@ void registerGpuCodegen(mlir::DialectRegistry &registry);
 
 /// Appends to `module` the `tile.func`s of one `kern` operation; several where
 /// its schedule has several entries, in their order. Reports what it cannot do
-/// at the operation.
+/// at the operation. Of products that stream their weights and `makeLogits`,
+/// each block leaves the largest of its columns in scratch memory, as a
+/// candidate for the largest of the row: [rows][blocks] pairs of the number
+/// (f32) and its column (i32, -1: it has no number).
 mlir::FailureOr<mlir::SmallVector<KernelInfo>>
 emitKernel(mlir::Operation *kernOp, llvm::StringRef name, const Target &target,
-           mlir::ModuleOp module);
+           mlir::ModuleOp module, bool makeLogits = false);
 
 /// Whether `ptxas` is asked for machine code.
 enum class Assemble { Never, IfPresent };

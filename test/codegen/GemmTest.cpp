@@ -313,4 +313,74 @@ TEST(Gemm, ResultInPlaceOfElement) {
   }
 }
 
+/// A candidate as a block leaves it.
+struct Candidate {
+  float number;
+  int32_t column;
+};
+
+/// The largest number of a row from column `begin` on, of equal ones the first.
+Candidate largest(const Rows &rows, int64_t row, int64_t begin, int64_t end) {
+  Candidate best{-INFINITY, -1};
+  for (int64_t column = begin; column < end; ++column) {
+    float number = rows.get(row, column);
+    if (!std::isnan(number) && (best.column < 0 || number > best.number))
+      best = {number, int32_t(column)};
+  }
+  return best;
+}
+
+void checkCandidates(Product product) {
+  SCOPED_TRACE(std::to_string(product.sums) + " sums in blocks of " +
+               std::to_string(product.blockColumns));
+  Kernel kernel(text(product, testGpu()), testGpu(), /*makeLogits=*/true);
+  ASSERT_TRUE(bool(kernel));
+  std::mt19937 random(5);
+  // Few different numbers: there are ties. Some are no numbers, and the last
+  // block has none.
+  std::vector<float> matrix(size_t(product.sums * product.depth));
+  for (float &value : matrix)
+    value = float(int(random() % 3) - 1);
+  int64_t lastBlock =
+      (product.sums - 1) / product.blockColumns * product.blockColumns;
+  for (int64_t sum = 0; sum < product.sums; ++sum)
+    if (sum % 7 == 2 || sum >= lastBlock)
+      matrix[size_t(sum * product.depth)] = NAN;
+  Buffer weight =
+      packPanels(matrix, product.sums, product.depth, testGpu().panel,
+                 testGpu().pair(product.weight), product.weight);
+  for (int64_t rows : {1, 3, 4, 16}) {
+    Rows input(rows, product.depth), result(rows, product.sums);
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t k = 0; k < product.depth; ++k)
+        input.set(row, k, row == 2 ? -INFINITY : float(random() % 3));
+    Arguments slots;
+    slots.rows(input).weight(weight).rows(result).integer(rows);
+    kernel.run(slots, Symbols(rows), Order::RandomSplit);
+    int64_t blocks =
+        (product.sums + product.blockColumns - 1) / product.blockColumns;
+    const Candidate *found =
+        reinterpret_cast<const Candidate *>(lastScratch().data());
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t block = 0; block < blocks; ++block, ++found) {
+        int64_t begin = block * product.blockColumns;
+        Candidate expected =
+            largest(result, row, begin,
+                    std::min(begin + product.blockColumns, product.sums));
+        ASSERT_EQ(found->column, expected.column) << row << " " << block;
+        ASSERT_EQ(found->number, expected.number) << row << " " << block;
+      }
+  }
+}
+
+TEST(Gemm, LeavesCandidatesOfLogits) {
+  constexpr std::pair<int64_t, int64_t> kBlocks[] = {
+      {8, 65}, {16, 8}, {32, 200}, {64, 1}, {64, 130}};
+  for (auto [columns, sums] : kBlocks) {
+    Product product{Element::F32, Element::F32, Element::F32, 3, sums};
+    product.blockColumns = columns;
+    checkCandidates(product);
+  }
+}
+
 } // namespace

@@ -20,8 +20,10 @@ using namespace ssm::test;
 using ssmrt::ptx::DeviceMemory;
 
 static ssmrt::ptx::Counters counters;
+static std::vector<std::byte> scratchBytes;
 
 const ssmrt::ptx::Counters &ssm::test::lastCounters() { return counters; }
+const std::vector<std::byte> &ssm::test::lastScratch() { return scratchBytes; }
 
 void ssm::test::expectTraffic(int64_t readBytes, int64_t writtenBytes) {
   constexpr int64_t kSectorBytes = 32, kNumberBytes = 8;
@@ -171,13 +173,16 @@ void GpuCode::run(size_t index, int64_t grid, const Arguments &arguments,
   }
   counters = *counted;
   device.fetch();
+  if (info.scratch)
+    scratchBytes = scratch[index];
 }
 
 std::unique_ptr<Kernel::Code>
-ssm::test::compileForGpu(Operation *kernel, const gpu::Target &target) {
+ssm::test::compileForGpu(Operation *kernel, const gpu::Target &target,
+                         bool makeLogits) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernel->getLoc());
   FailureOr<SmallVector<gpu::KernelInfo>> emitted =
-      gpu::emitKernel(kernel, "kernel", target, *module);
+      gpu::emitKernel(kernel, "kernel", target, *module, makeLogits);
   if (failed(emitted))
     return nullptr;
   FailureOr<gpu::Image> image = gpu::compileKernels(*module, target);

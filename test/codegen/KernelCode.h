@@ -35,6 +35,7 @@ int64_t evaluate(mlir::AffineExpr expression, const Symbols &symbols);
 std::unique_ptr<Kernel::Code> compileForCpu(mlir::Operation *kernel,
                                             const Target &target);
 std::unique_ptr<Kernel::Code> compileForGpu(mlir::Operation *kernel,
-                                            const gpu::Target &target);
+                                            const gpu::Target &target,
+                                            bool makeLogits);
 
 } // namespace ssm::test

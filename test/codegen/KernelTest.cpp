@@ -291,7 +291,7 @@ int64_t ssm::test::evaluate(AffineExpr expression, const Symbols &symbols) {
   return cast<AffineConstantExpr>(simplifyAffineExpr(result, 0, 0)).getValue();
 }
 
-Kernel::Kernel(llvm::StringRef text, const Machine &machine)
+Kernel::Kernel(llvm::StringRef text, const Machine &machine, bool makeLogits)
     : machine(machine) {
   DialectRegistry registry;
   registry.insert<func::FuncDialect, kern::KernDialect, SsmDialect>();
@@ -307,7 +307,7 @@ Kernel::Kernel(llvm::StringRef text, const Machine &machine)
     ADD_FAILURE() << "no kernel in: " << text.str();
     return;
   }
-  code = machine.isGpu() ? compileForGpu(kernel, *machine.gpu)
+  code = machine.isGpu() ? compileForGpu(kernel, *machine.gpu, makeLogits)
                          : compileForCpu(kernel, machine.cpu);
   if (!code)
     ADD_FAILURE() << "cannot compile: " << text.str();

@@ -215,9 +215,10 @@ class Kernel {
 public:
   /// Compiles the one kern operation (`kern.columns` aside) in the module
   /// `text`. Fails the running test and leaves nothing to run if that is
-  /// impossible.
-  explicit Kernel(llvm::StringRef text,
-                  const Machine &machine = nativeTarget());
+  /// impossible. On a GPU with `makeLogits`, a product leaves candidates for
+  /// the largest number of each row in scratch memory.
+  explicit Kernel(llvm::StringRef text, const Machine &machine = nativeTarget(),
+                  bool makeLogits = false);
   ~Kernel();
   Kernel(const Kernel &) = delete;
 
@@ -244,6 +245,8 @@ private:
   std::unique_ptr<Code> code;
 };
 
+/// Scratch memory as the last run on the interpreter left it.
+const std::vector<std::byte> &lastScratch();
 /// What the last run on the interpreter did.
 const ssmrt::ptx::Counters &lastCounters();
 

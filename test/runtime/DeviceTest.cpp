@@ -72,16 +72,18 @@ protected:
     device = open();
   }
 
-  /// The model on `kind`, with other end tokens if they are given.
+  /// The model on `kind`, with other end tokens or another image for GPUs if
+  /// they are given.
   std::shared_ptr<Model> open(const std::string &kind = GetParam(),
-                              const Tokens &ends = {10}) {
+                              const Tokens &ends = {10},
+                              const ToyImage &gpuImage = toyGpuImage()) {
     ModelOptions options;
     options.weights = folder.path();
     options.useCache = false;
     options.device = kind;
     if (kind == "cpu")
       options.kernels = toyKernel;
-    std::vector<ToyImage> images = {toyCpuImage(), toyGpuImage()};
+    std::vector<ToyImage> images = {toyCpuImage(), gpuImage};
     for (ToyImage &image : images)
       image.plan["end_tokens"] = ends;
     Expected<Artifact> artifact = toyArtifactOf(images);
@@ -220,6 +222,27 @@ TEST_P(DeviceTest, greedy_generation_equals_cpu) {
       }
 }
 
+// A head may leave candidates, which replace a look at all logits.
+TEST_P(DeviceTest, greedy_generation_uses_candidates) {
+  auto openWith = [&](const char *token) {
+    return open(GetParam(), {10},
+                {toyPlanOfCandidates(), toyPtxOfCandidates(token), ""});
+  };
+  const std::vector<Tokens> prompts = {promptOf(10, 1), promptOf(3, 2)};
+  GenerationOptions options;
+  options.count = 7;
+  options.ignoreEnd = true;
+  EXPECT_EQ(generateAll(openWith("%r2"), prompts, options, nullptr),
+            generateAll(cpu, prompts, options, nullptr));
+  for (const Tokens &tokens :
+       generateAll(openWith("3"), prompts, options, nullptr).first)
+    EXPECT_EQ(Tokens(tokens.begin() + 1, tokens.end()), Tokens(6, 3));
+  // The host looks at logits.
+  options.sampling.temperature = 0.7f;
+  EXPECT_EQ(generateAll(openWith("3"), prompts, options, nullptr),
+            generateAll(cpu, prompts, options, nullptr));
+}
+
 // Steps that a GPU has begun when a sequence ends must not change its state.
 TEST_P(DeviceTest, sequences_end_at_their_own_time) {
   const std::vector<Tokens> prompts = {promptOf(10, 1), promptOf(3, 2),
@@ -298,6 +321,14 @@ TEST_P(DeviceTest, times_kernels) {
   EXPECT_EQ(times[0].launches, 1);
   EXPECT_EQ(times[1].launches, 2);
   EXPECT_GT(times[1].seconds, 0);
+}
+
+TEST(Plan, negative_candidates_without_memory) {
+  nlohmann::json plan = stepsLikePrefill(toyPlanOfCandidates());
+  plan["kernels"][3]["scratch"] = 8 * kToyVocab - 1;
+  EXPECT_EQ(Plan::parse(plan.dump(), "p").status().message,
+            "p.kernels[3].candidates: got 11, expected at most 10 pairs in the "
+            "kernel's scratch");
 }
 
 INSTANTIATE_TEST_SUITE_P(, DeviceTest, ::testing::Values("ptx", "cuda"),

@@ -67,6 +67,7 @@ protected:
     arguments = {matrix,
                  static_cast<uint64_t>(stride),
                  static_cast<uint64_t>(vocab),
+                 sizeof(float),
                  table,
                  tokens,
                  progress,
@@ -141,6 +142,36 @@ TEST_F(StepProgramTest, chooses_as_the_host_does) {
             << vocab << " " << i;
       }
     }
+}
+
+TEST_F(StepProgramTest, chooses_among_candidates) {
+  const float none = -INFINITY;
+  start({{0}, {0}, {0}}, {});
+  // Pairs of a logit and its token: a tie, a number behind none, no number.
+  struct Candidate {
+    float logit;
+    int32_t token;
+  };
+  const std::vector<Candidate> rows[] = {
+      {{1, 3}, {5, 30}, {5, 64}, {2, 99}, {none, -1}},
+      {{none, -1}, {none, 40}, {none, 70}, {none, -1}, {none, 130}},
+      {{none, -1}, {none, -1}, {none, -1}, {none, -1}, {none, -1}}};
+  const int64_t count = 5;
+  const uint64_t candidates = allocate(3 * count * sizeof(Candidate));
+  for (int64_t i = 0; i < 3; ++i)
+    ASSERT_TRUE(memory
+                    .write(candidates + i * count * sizeof(Candidate),
+                           rows[i].data(), count * sizeof(Candidate))
+                    .ok());
+  arguments[0] = candidates;
+  arguments[1] = 2 * count;
+  arguments[2] = count;
+  arguments[3] = sizeof(Candidate);
+  step(0);
+  EXPECT_EQ(read<int32_t>(ring, 0), 30);
+  EXPECT_EQ(read<int32_t>(ring, 1), 40);
+  EXPECT_EQ(read<int32_t>(ring, 2), kNoNumber);
+  EXPECT_EQ(read<int32_t>(tokens, 0), 30);
 }
 
 TEST_F(StepProgramTest, moves_on) {

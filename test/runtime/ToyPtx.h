@@ -316,6 +316,30 @@ $DONE:
 )";
 }
 
+/// The same with a head that leaves a candidate for each token: its logit and
+/// `token`, an operand, which should be the token's register %r2.
+inline std::string toyPtxOfCandidates(const std::string &token) {
+  std::string text = toyPtx();
+  auto insert = [&](const std::string &place, const std::string &added) {
+    text.insert(text.find(place, text.find(".entry head")), added);
+  };
+  insert(")\n{", ", .param .b64 scratch");
+  insert("\tadd.s64 %rd8, %rd8, %rd16;", "\tmov.b32 %r11, " + token +
+                                             R"(;
+	ld.param.b64 %rd17, [scratch];
+	mov.u32 %r10, %nctaid.x;
+	cvt.u64.u32 %rd18, %r10;
+	mul.lo.s64 %rd18, %rd18, %rd8;
+	cvt.u64.u32 %rd19, %r2;
+	add.s64 %rd18, %rd18, %rd19;
+	shl.b64 %rd18, %rd18, 3;
+	add.s64 %rd17, %rd17, %rd18;
+	st.global.b32 [%rd17], %r3;
+	st.global.b32 [%rd17+4], %r11;
+)");
+  return text;
+}
+
 /// The plan of the toy model for a GPU, which tests may break.
 inline nlohmann::json toyGpuPlan(const char *arch = "sm_80") {
   nlohmann::json plan = toyPlan();
@@ -325,6 +349,14 @@ inline nlohmann::json toyGpuPlan(const char *arch = "sm_80") {
     kernel = {
         {"name", kernel["name"]}, {"block", 32}, {"shared", 0}, {"scratch", 0}};
   plan["program"]["after"]["prefill"][1]["kernels"][0]["grid"] = 0;
+  return plan;
+}
+
+/// The plan for the code of toyPtxOfCandidates.
+inline nlohmann::json toyPlanOfCandidates() {
+  nlohmann::json plan = toyGpuPlan();
+  plan["kernels"][3]["candidates"] = kToyVocab;
+  plan["kernels"][3]["scratch"] = {"mul", 8 * kToyVocab, "rows"};
   return plan;
 }
 
