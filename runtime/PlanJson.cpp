@@ -102,6 +102,18 @@ private:
       kernel.flop = Expression::read(json.field("flop"));
   }
 
+  /// Fails unless the scratch memory of `kernel` holds its pairs of a value and
+  /// a token.
+  static void checkCandidates(const JsonReader &json,
+                              const PlanKernel &kernel) {
+    constexpr int64_t kPairBytes = 8;
+    const int64_t most = kernel.scratch.evaluate({1, 1, 1, 1}) / kPairBytes;
+    if (kernel.candidates > most)
+      json.fail("got " + std::to_string(kernel.candidates) +
+                ", expected at most " + std::to_string(most) +
+                " pairs in the kernel's scratch");
+  }
+
   void readKernel(const JsonReader &json) {
     PlanKernel kernel;
     kernel.name = json.field("name").string();
@@ -115,13 +127,8 @@ private:
       kernel.offset = json.field("offset").integer(0, kLargestSize);
     }
     kernel.scratch = Expression::read(json.field("scratch"));
-    constexpr int64_t kPairBytes = 8;
-    const int64_t most = kernel.scratch.evaluate({1, 1, 1, 1}) / kPairBytes;
-    if (kernel.candidates > most)
-      json.field("candidates")
-          .fail("got " + std::to_string(kernel.candidates) +
-                ", expected at most " + std::to_string(most) +
-                " pairs in the kernel's scratch");
+    if (kernel.candidates > 0 && json.errorsOf().ok())
+      checkCandidates(json.field("candidates"), kernel);
     plan.kernels.push_back(std::move(kernel));
   }
 
