@@ -149,7 +149,7 @@ def table(rows):
         starts = row.get("starts")
         memory = first = ""
         if starts:
-            memory = ", ".join(share(s["peak_resident_bytes"] / decode["weight_bytes"])
+            memory = ", ".join(share(s["peak_resident_bytes"] / row["checkpoint_bytes"])
                                for s in starts)
             warm = starts[-1]["timings"]
             first = f"{warm['first_token_ms'] / 1000:.2f} s"
@@ -197,6 +197,8 @@ def main():
                         if batch == 1:
                             if not path.joinpath("model.safetensors").exists():
                                 write_checkpoint(options.ssmc, path, weights)
+                            weights_file = path / "model.safetensors"
+                            row["checkpoint_bytes"] = weights_file.stat().st_size
                             row["starts"] = [start(options.ssmc, path, precision, folder, options)
                                              for _ in range(2)]
                             row["busy"] = bench_beside_busy_core(options.ssmc, path, precision,
