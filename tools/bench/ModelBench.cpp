@@ -141,7 +141,8 @@ private:
   Status timeSteps(int64_t count, Times &steps);
   Status timeGreedySteps(int64_t count, Times &steps);
   Status timeRounds(Times &prefills, Times &steps);
-  Status timeCall(KernelTimes &best, const std::function<Status()> &call);
+  Status timeCalls(KernelTimes &typical, int64_t count,
+                   const std::function<Status()> &call);
   Status timeKernels(KernelTimes &prefill, KernelTimes &step);
   std::vector<SequenceTokens> each(const std::vector<std::vector<int32_t>> &);
 
@@ -247,34 +248,40 @@ Status Bench::timeRounds(Times &prefills, Times &steps) {
   return {};
 }
 
-/// Runs `call` with a clock around each launch; `best` keeps the fastest that a
-/// kernel was in a call.
-Status Bench::timeCall(KernelTimes &best, const std::function<Status()> &call) {
-  KernelTimes once(best.size());
-  session->setKernelTimes(&once);
-  Status status = call();
-  session->setKernelTimes(nullptr);
-  for (size_t i = 0; i < once.size(); ++i)
-    if (best[i].launches == 0 || once[i].seconds < best[i].seconds)
-      best[i] = once[i];
-  return status;
+/// Runs `call` some times with a clock around each launch; `typical` gets the
+/// median of a kernel over the calls.
+Status Bench::timeCalls(KernelTimes &typical, int64_t count,
+                        const std::function<Status()> &call) {
+  std::vector<KernelTimes> calls;
+  for (int64_t i = 0; i < count; ++i) {
+    calls.emplace_back(typical.size());
+    session->setKernelTimes(&calls.back());
+    Status status = call();
+    session->setKernelTimes(nullptr);
+    if (!status)
+      return status;
+  }
+  for (size_t i = 0; i < typical.size() && count > 0; ++i) {
+    std::vector<double> seconds;
+    for (const KernelTimes &times : calls)
+      seconds.push_back(times[i].seconds);
+    typical[i] = {calls.front()[i].launches, median(seconds)};
+  }
+  return {};
 }
 
 /// Once more, one call at a time.
 Status Bench::timeKernels(KernelTimes &prefill, KernelTimes &step) {
-  constexpr int kPrefills = 3;
+  constexpr int64_t kPrefills = 3;
   Times ignored;
-  for (int i = 0; i < kPrefills; ++i)
-    if (Status status = timeCall(prefill, [&] { return timePrefill(ignored); });
-        !status)
-      return status;
+  if (Status status =
+          timeCalls(prefill, kPrefills, [&] { return timePrefill(ignored); });
+      !status)
+    return status;
   if (Status status = startSequences(options.context); !status)
     return status;
-  for (int64_t i = 0; i < options.generatedLength; ++i)
-    if (Status status = timeCall(step, [&] { return timeSteps(1, ignored); });
-        !status)
-      return status;
-  return {};
+  return timeCalls(step, options.generatedLength,
+                   [&] { return timeSteps(1, ignored); });
 }
 
 /// The limit that `work` needs most of, and the share that `seconds` are of it.
